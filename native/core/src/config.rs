@@ -1,0 +1,170 @@
+//! The configuration as it crosses from Python: one JSON value, the mirror of `src/dialplane/config.py`.
+//!
+//! Field names and meaning are told there; a test compares the two. Python fills in every default, so nothing here has one.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+
+/// The whole file. See `Config` in `config.py`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "documented once, in config.py")]
+pub struct Config {
+    pub domains: Vec<String>,
+    pub server: Server,
+    pub listen: Vec<Listen>,
+    pub limits: Limits,
+    pub auth: Auth,
+    pub registrar: Registrar,
+    pub proxy: Proxy,
+    pub database: Database,
+    pub admin: Admin,
+    pub target_set: Vec<TargetSet>,
+    pub table: Vec<Table>,
+    pub route: Vec<Route>,
+}
+
+macro_rules! mirror {
+    ($($name:ident { $($field:ident : $type:ty,)* })*) => {$(
+        #[doc = concat!("See `", stringify!($name), "` in `config.py`.")]
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(missing_docs, reason = "documented once, in config.py")]
+        pub struct $name { $(pub $field: $type,)* }
+
+        impl $name {
+            /// Names of the fields, for the test that compares them with `config.py`.
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field),)*];
+        }
+    )*};
+}
+
+mirror! {
+    Server {
+        workers: u16,
+        data: String,
+        name: String,
+        log: String,
+        log_level: String,
+    }
+    Listen {
+        address: String,
+        advertise: Option<String>,
+    }
+    Limits {
+        message: usize,
+        fields: usize,
+        via: usize,
+        route: usize,
+        field: usize,
+        contacts: usize,
+        bindings: usize,
+    }
+    Auth {
+        realm: Option<String>,
+        algorithms: Vec<String>,
+        nonce_lifetime: u32,
+        register: bool,
+        calls: bool,
+    }
+    Registrar {
+        default_expires: u32,
+        min_expires: u32,
+        max_expires: u32,
+        path: String,
+        nat: String,
+    }
+    Proxy {
+        record_route: bool,
+        trusted: Vec<String>,
+        relay: bool,
+    }
+    Database {
+        url: String,
+        urgent: f64,
+        refresh: f64,
+    }
+    Admin {
+        address: String,
+    }
+    TargetSet {
+        name: String,
+        policy: String,
+        hash_by: String,
+        targets: Vec<Target>,
+        probe: Option<Probe>,
+    }
+    Target {
+        uri: String,
+        weight: u32,
+        priority: u32,
+    }
+    Probe {
+        interval: f64,
+        timeout: f64,
+        failures: u32,
+        successes: u32,
+        accept: Vec<u16>,
+        from_uri: Option<String>,
+    }
+    Table {
+        name: String,
+        file: String,
+    }
+    Route {
+        name: String,
+        methods: Vec<String>,
+        domains: Vec<String>,
+        users: Vec<String>,
+        prefixes: Vec<String>,
+        sources: Vec<String>,
+        uri: Option<String>,
+        authenticate: Option<bool>,
+        record_route: Option<bool>,
+        strip: u32,
+        prepend: String,
+        forward: Option<String>,
+        lookup: bool,
+        redirect: Option<Redirect>,
+        reply: Option<Reply>,
+        drop: bool,
+    }
+    Redirect {
+        table: Option<String>,
+        contacts: Vec<String>,
+        lookup: bool,
+        status: u16,
+    }
+    Reply {
+        status: u16,
+        reason: Option<String>,
+    }
+}
+
+/// A listener's address taken apart: `udp:127.0.0.1:5060`, `udp:[::1]:5060`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// Transport before the first colon.
+    pub transport: crate::path::Transport,
+    /// Address to bind.
+    pub bind: SocketAddr,
+}
+
+/// Takes a listener's address apart.
+///
+/// # Errors
+/// The part that cannot be read, in words for the operator.
+pub fn listen_address(text: &str) -> Result<ListenAddress, &'static str> {
+    use crate::path::Transport;
+    let (transport, bind) = text.split_once(':').ok_or("expected TRANSPORT:HOST:PORT")?;
+    let transport = match transport {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
+        "ws" => Transport::Ws,
+        "wss" => Transport::Wss,
+        _ => return Err("the transport is one of udp, tcp, tls, ws, wss"),
+    };
+    let bind = bind.parse().map_err(|_| "expected an address and a port such as 127.0.0.1:5060 or [::1]:5060")?;
+    Ok(ListenAddress { transport, bind })
+}

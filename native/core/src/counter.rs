@@ -1,0 +1,152 @@
+//! Everything that is counted, in one table: name as shown by `dialplane status` and `/metrics`, meaning, RFC section.
+//!
+//! A worker counts in its own [`Counters`]; the worker loop copies them to its mapped page after each batch.
+
+macro_rules! counters {
+    ($($(#[doc = $doc:expr])+ $name:ident = $label:literal,)+) => {
+        /// One counted kind of event.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub enum Counter { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Counter {
+            /// Every counter, in the order of the mapped page.
+            pub const ALL: &'static [Counter] = &[$(Counter::$name,)+];
+
+            /// Name in metrics: `snake_case`, without prefix and without `_total`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Counter::$name => $label,)+ }
+            }
+
+            /// What it counts, one line.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Counter::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Datagrams and stream messages received.
+    Received = "messages_received",
+    /// Octets received.
+    ReceivedBytes = "bytes_received",
+    /// Messages sent.
+    Sent = "messages_sent",
+    /// Octets sent.
+    SentBytes = "bytes_sent",
+    /// Messages that the kernel did not take.
+    SendErrors = "send_errors",
+    /// Batches received (calls of the kernel that brought at least one message).
+    Batches = "batches",
+    /// Requests received.
+    Requests = "requests_received",
+    /// Responses received.
+    Responses = "responses_received",
+    /// Keep-alives received (RFC 5626 §3.5.1).
+    KeepAlives = "keepalives_received",
+    /// Messages that are not SIP.
+    Malformed = "malformed",
+    /// Requests refused by validation (RFC 3261 §16.3).
+    Rejected = "requests_rejected",
+    /// Requests forwarded (RFC 3261 §16.6).
+    ForwardedRequests = "requests_forwarded",
+    /// Responses forwarded (RFC 3261 §16.7, §16.11).
+    ForwardedResponses = "responses_forwarded",
+    /// Responses whose top Via is not ours or not authentic (RFC 3261 §16.7).
+    StrayResponses = "responses_stray",
+    /// Own responses of class 1xx.
+    Answered1xx = "answered_1xx",
+    /// Own responses of class 2xx.
+    Answered2xx = "answered_2xx",
+    /// Own responses of class 3xx.
+    Answered3xx = "answered_3xx",
+    /// Own responses of class 4xx.
+    Answered4xx = "answered_4xx",
+    /// Own responses of class 5xx.
+    Answered5xx = "answered_5xx",
+    /// Own responses of class 6xx.
+    Answered6xx = "answered_6xx",
+    /// Challenges sent (RFC 3261 §22).
+    Challenges = "challenges",
+    /// Requests whose credentials were right.
+    Authenticated = "authenticated",
+    /// Requests whose credentials were wrong.
+    AuthenticationFailures = "authentication_failures",
+    /// Requests that replayed a nonce count (RFC 7616 §3.4.5).
+    Replays = "nonce_replays",
+    /// REGISTER requests that changed bindings.
+    Registrations = "registrations",
+    /// REGISTER requests that only asked.
+    RegistrationFetches = "registration_fetches",
+    /// Location look-ups that found a binding.
+    LookupHits = "lookup_hits",
+    /// Location look-ups that found none.
+    LookupMisses = "lookup_misses",
+    /// Requests answered with 3xx (RFC 3261 §8.3).
+    Redirected = "redirected",
+    /// Requests found in a loop (RFC 5393).
+    Loops = "loops_detected",
+    /// Requests refused because they would relay for a stranger.
+    RelayDenied = "relay_denied",
+    /// Requests dropped by rule.
+    DroppedByRule = "dropped_by_rule",
+    /// Requests without a usable target.
+    NoTarget = "no_target",
+    /// Names asked of the resolver (RFC 3263).
+    NamesAsked = "names_asked",
+    /// Names that could not be resolved in time.
+    NamesFailed = "names_failed",
+    /// OPTIONS probes sent to targets.
+    ProbesSent = "probes_sent",
+    /// OPTIONS probes without a good answer.
+    ProbesFailed = "probes_failed",
+    /// Failures of the shared store.
+    StoreErrors = "store_errors",
+    /// Responses not sent because they would be larger than the unproved request.
+    AmplificationAvoided = "amplification_avoided",
+}
+
+/// Number of counters.
+pub const COUNT: usize = Counter::ALL.len();
+
+/// The counts of one worker since it started.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    values: [u64; COUNT],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self { values: [0; COUNT] }
+    }
+}
+
+impl Counters {
+    /// Adds one.
+    #[inline]
+    pub fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Adds `n`.
+    #[inline]
+    pub fn add(&mut self, counter: Counter, n: u64) {
+        let value = &mut self.values[counter as usize];
+        *value = value.wrapping_add(n);
+    }
+
+    /// Present value.
+    #[must_use]
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.values[counter as usize]
+    }
+
+    /// All values in the order of [`Counter::ALL`].
+    #[must_use]
+    pub fn values(&self) -> &[u64; COUNT] {
+        &self.values
+    }
+}

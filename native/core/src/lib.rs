@@ -1,0 +1,10 @@
+//! SIP engine without input or output: proxy, registrar, redirect server, routing. RFC 3261 §5 (the layers).
+//!
+//! Bytes, time and chance come in as arguments; what is to be sent goes out as a [`engine::Verdict`]. Nothing here
+//! reads a clock, opens a socket or file, starts a thread or knows Python.
+
+pub mod config;
+pub mod counter;
+pub mod path;
+pub mod store;
+pub mod time;
