@@ -1,0 +1,115 @@
+# Every target does its own set-up: `make serve` and `make test` work on a fresh machine that has Python 3.11 or later,
+# a C compiler and stable Rust. What they make lies in .venv, .build and the Cargo target folder (CARGO_TARGET_DIR).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+CARGO ?= cargo
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
+LOCK := requirements.lock
+PYTEST := $(BIN)/python -m pytest
+# Options for every pytest run: make test PYTEST_FLAGS="-x -k routing"
+PYTEST_FLAGS ?=
+# The configuration that `make serve` reads; without one the built-in configuration serves on 127.0.0.1:5060.
+FILE ?=
+FUZZ_SECONDS ?= 60
+# Under test in `make interop` and `make hostile`: dialplane or kamailio (the control).
+SUBJECT ?= dialplane
+export DIALPLANE_SUBJECT ?= $(SUBJECT)
+export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
+
+NATIVE_SOURCES := $(shell find native -name target -prune -o -name fuzz -prune -o -type f \
+	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
+ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
+PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
+
+.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz docs check \
+	deps-debian clean tools
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: build  ## Build what changed and run the server (FILE=dialplane.toml to give it a configuration)
+	exec $(BIN)/dialplane serve $(FILE)
+
+test: test-rust test-python  ## Run the tests of the Rust crates and of the Python package
+
+test-rust: tools
+	cd native && $(CARGO) test --workspace --exclude dialplane-native --locked
+
+test-python: build
+	$(PYTEST) tests --ignore=tests/interop --ignore=tests/hostile $(PYTEST_FLAGS)
+
+lint: $(VENV)/.lock tools  ## Check format and lints: rustfmt, clippy, ruff
+	cd native && $(CARGO) fmt --all --check
+	cd native && $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+
+format: $(VENV)/.lock tools  ## Format the sources and apply the safe fixes
+	cd native && $(CARGO) fmt --all
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+
+types: build  ## Check types: mypy strict, and the stubs of dialplane_native against the built module
+	$(BIN)/mypy --strict src tests/interop tests/hostile
+	$(BIN)/python -m mypy.stubtest dialplane_native
+
+build: $(VENV)/.native $(VENV)/.root  ## Build dialplane-native and dialplane into .venv
+
+interop: build  ## Run the server against SIPp, sipsak, baresip, linphone and Kamailio (needs root or user namespaces)
+	$(PYTEST) tests/interop $(PYTEST_FLAGS)
+
+hostile: build  ## Run the server against torture, malformed and fuzzed messages, in a network namespace of its own
+	$(PYTEST) tests/hostile $(PYTEST_FLAGS)
+
+bench: build  ## Compare dialplane, Kamailio and a plain relay over all workloads
+	$(BIN)/python -m benchmarks
+
+bench-quick: build  ## The same comparison, short
+	$(BIN)/python -m benchmarks --quick
+
+fuzz: tools  ## Fuzz each target for FUZZ_SECONDS (60), with the address sanitizer
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	cd native/fuzz && for target in $$($(CARGO) fuzz list); do \
+		echo "== fuzz $$target"; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096; \
+	done
+
+docs: tools  ## Build the Rust documentation; every warning is an error
+	cd native && RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+check: lint types test  ## What to run before a commit: lint, types, test
+
+deps-debian:  ## Install the Debian packages that interop, hostile and bench use (only those that are missing)
+	@.ci/deps-debian
+
+clean:  ## Remove what the targets made
+	rm -rf .venv .build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	cd native && $(CARGO) clean
+
+# A missing tool is one line, not a stack of errors from somewhere below.
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "dialplane needs stable Rust: https://rustup.rs (cargo was not found)" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "dialplane needs a C compiler: apt-get install build-essential (cc was not found)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "dialplane needs Python 3.11 or later with venv: apt-get install python3-venv ($(PYTHON) will not do; see PYTHON=)" >&2; exit 1; }
+
+$(VENV)/.lock: $(LOCK) | tools
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	touch $@
+
+$(VENV)/.native: $(VENV)/.lock $(NATIVE_SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall ./native
+	touch $@
+
+$(VENV)/.root: $(VENV)/.lock $(ROOT_SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
