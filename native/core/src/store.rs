@@ -58,6 +58,8 @@ pub struct NonceId {
 pub enum NonceUse {
     /// First use of this count; it is now marked as used.
     Fresh,
+    /// This count was used before, by the same request: its retransmission, which must be answered like the first.
+    Repeated,
     /// This count was used before, or lies behind the window.
     Replayed,
     /// The window of this nonce was given to a younger one: ask the client again with `stale=true`.
@@ -68,6 +70,17 @@ pub enum NonceUse {
 pub trait Nonces {
     /// Marks `nc` of `nonce` as used.
     fn mark(&self, nonce: NonceId, nc: u32) -> NonceUse;
+
+    /// Marks `nc` of `nonce` as used by the request with this fingerprint (a keyed hash of its octets and its source).
+    ///
+    /// A request is retransmitted with the same count (RFC 3261 §17.1.2.2, over UDP until the final response arrives), and
+    /// without transactions nothing else tells a retransmission from a replay. A window that remembers the fingerprint of
+    /// the latest counts of each nonce answers [`NonceUse::Repeated`]; one that does not may leave this default, and each
+    /// retransmission that comes after the answer costs the client one challenge more.
+    fn mark_request(&self, nonce: NonceId, nc: u32, fingerprint: u32) -> NonceUse {
+        let _ = fingerprint;
+        self.mark(nonce, nc)
+    }
 }
 
 /// Health of a target as all workers see it. `0` = up, otherwise see [`crate::routing`].
