@@ -1,0 +1,25 @@
+"""What the processes of the dialplane server call. Implemented in the extension's submodule ``_native.server``."""
+
+from dialplane_native._native import server as _server
+
+Store = _server.Store
+StoreError = _server.StoreError
+check = _server.check
+compile_table = _server.compile_table
+counter_names = _server.counter_names
+counters = _server.counters
+digests = _server.digests
+explain = _server.explain
+run_worker = _server.run_worker
+
+__all__ = [
+    "Store",
+    "StoreError",
+    "check",
+    "compile_table",
+    "counter_names",
+    "counters",
+    "digests",
+    "explain",
+    "run_worker",
+]

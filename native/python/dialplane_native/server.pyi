@@ -1,0 +1,155 @@
+"""What the processes of the dialplane server call: worker, configuration check, shared store, counters, tables.
+
+Times are seconds since 1970. Text that came from the network is decoded as UTF-8 with ``errors="replace"``. Nothing
+here logs; what is to be logged goes over the control channel of the worker.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Self, final
+
+from dialplane_native.records import Account, Binding, Credentials, WorkerCounters
+
+__all__ = [
+    "Store",
+    "StoreError",
+    "check",
+    "compile_table",
+    "counter_names",
+    "counters",
+    "digests",
+    "explain",
+    "run_worker",
+]
+
+class StoreError(Exception):
+    """The shared store cannot be opened or used; the text is fit for the operator."""
+
+def run_worker(boot: bytes, control_fd: int) -> int:
+    """Runs the engine until it is told to stop; the GIL is released meanwhile. Returns the exit status (0: as told).
+
+    ``boot`` is JSON::
+
+        {"config": {…},               // effective configuration, every field present, ``server.data`` absolute
+         "worker": 0,                 // own index
+         "workers": 2,                // number of workers
+         "listeners": [[0, 7], …],    // [index in config.listen, descriptor of an inherited, bound, non-blocking socket]
+         "data": "/var/lib/…",        // folder of the shared store
+         "counters": "/var/lib/…"}    // folder of the mapped counter pages; the page of worker 0 is "0.counters"
+
+    ``control_fd`` is one end of a ``SOCK_SEQPACKET`` pair; each message is one JSON object.
+
+    To the worker: ``{"reload": CONFIG}``; CONFIG is the effective configuration, or, when it would not fit into one
+    message (above 64 KiB), a string: the path of a file that holds it as JSON. ``{"stop": GRACE}``: read what is
+    queued and no more, finish, return within GRACE seconds. End of file (the supervisor died) means ``{"stop": 1}``.
+
+    From the worker: ``{"ready": true}`` once, when it reads its sockets. ``{"reloaded": true}`` when the new
+    configuration is in force, ``{"refused": [[PATH, PROBLEM], …]}`` when the old one stays. ``{"log": {"event": TEXT,
+    "level": "debug" | "info" | "warning" | "error", …}}`` at any time; user parts and numbers in it are already
+    redacted.
+
+    Raises :class:`StoreError`, :class:`ValueError` (bad ``boot``) or :class:`OSError` before it is ready.
+    """
+
+def check(config_json: bytes) -> list[tuple[str, str]]:
+    """Compiles the configuration as a worker would. Returns ``(path, problem)`` pairs; empty when it is good.
+
+    A path is dotted with indices as numbers: ``route.3.uri``. ``config_json`` is the effective configuration.
+    """
+
+def explain(config_json: bytes, data_folder: str, message: bytes, source: str) -> bytes:
+    """What the engine would do with ``message`` from ``source`` (``udp:192.0.2.7:5060``), by the production code path.
+
+    Sends nothing and changes nothing in the store. Returns JSON::
+
+        {"verdict": "forward" | "reply" | "drop" | "handled",
+         "rule": INDEX | null, "name": TEXT,        // the rule of config.route that decided
+         "steps": [TEXT, …],                        // what was looked at, in order, for people
+         "targets": [{"uri": TEXT, "to": "udp:HOST:PORT" | null, "why": TEXT}, …],
+         "sends": [{"to": "udp:HOST:PORT", "message": BASE64}, …]}
+
+    Raises :class:`ValueError` when ``message`` is not SIP or ``source`` is not an address.
+    """
+
+def digests(user: str, realm: str, password: str) -> tuple[str, str, str]:
+    """Hexadecimal MD5, SHA-256 and SHA-512-256 of ``user:realm:password``. RFC 7616 §3.4.2."""
+
+def counters(folder: str) -> list[WorkerCounters]:
+    """Reads all mapped pages in ``folder``, by worker index. Pages that are being made are left out."""
+
+def counter_names() -> list[tuple[str, str]]:
+    """Name and one-line help of each counter, in the order of the mapped page."""
+
+def compile_table(csv: str, dpt: str, progress: Callable[[int, int], None] | None = None) -> int:
+    """Compiles a number table from the CSV file ``csv`` into ``dpt`` (replaced whole). Returns the number of entries.
+
+    ``progress(octets_done, octets_in_all)`` is called now and then. Raises :class:`ValueError` with the line of the
+    first bad row, :class:`OSError` for the files.
+    """
+
+@final
+class Store:
+    """The shared store of one host. ``role`` says what this process does with it.
+
+    ``supervisor`` creates or repairs it (and discards it after a power failure), ``control`` mirrors and sweeps it,
+    ``reader`` only looks.
+    """
+
+    def __new__(cls, folder: str, role: Literal["supervisor", "control", "reader"]) -> Self: ...
+    @property
+    def discarded(self) -> bool:
+        """The contents were given up because the machine went down without a clean stop: bindings and credentials
+        have to be restored from the database. Stays true until :meth:`restored` is called.
+        """
+
+    def restored(self) -> None:
+        """The database has been read back: :attr:`discarded` is false from now on, for all processes."""
+
+    def changes(self, urgent: bool, limit: int) -> tuple[object, list[Account], list[Binding]]:
+        """Addresses-of-record changed since they were acknowledged, at most ``limit``, and all their present bindings.
+
+        Gives a token for :meth:`acknowledge` first. With ``urgent``, only those with a new, moved or removed binding;
+        without, also those with nothing but a refresh. An address-of-record without bindings left is in the first list
+        only. One that changes again before it is acknowledged comes again.
+        """
+
+    def acknowledge(self, token: object) -> None:
+        """What :meth:`changes` gave with ``token`` is in the database."""
+
+    def backlog(self) -> tuple[int, int]:
+        """Number of changed addresses-of-record not yet acknowledged: urgent, and others."""
+
+    def sweep(self, now: float, limit: int) -> int:
+        """Removes at most ``limit`` bindings that ended before ``now``. Returns how many were removed."""
+
+    def bindings(self, cursor: bytes | None, limit: int) -> tuple[bytes | None, list[Binding]]:
+        """A page of all bindings, about ``limit`` long (an address-of-record is not split), in no order worth knowing.
+
+        Begin with ``None``; a returned cursor of ``None`` says that it was the last page.
+        """
+
+    def lookup(self, username: str, domain: str) -> list[Binding]:
+        """Bindings of one address-of-record, best q first."""
+
+    def restore(self, rows: Sequence[Binding]) -> int:
+        """Puts bindings back that came from the database. Leaves addresses-of-record alone that have bindings by now.
+
+        The rows of one address-of-record come in one call. Returns how many bindings were put back.
+        """
+
+    def put_credentials(self, user: str, realm: str, md5: str | None, sha256: str | None, sha512_256: str | None) -> None:
+        """Sets the digests (hexadecimal) of ``user`` in ``realm``; ``None`` for those that are not known."""
+
+    def remove_credentials(self, user: str, realm: str) -> bool:
+        """Forgets the digests of ``user`` in ``realm``. Returns whether there were any."""
+
+    def credentials(self, cursor: bytes | None, limit: int) -> tuple[bytes | None, list[Credentials]]:
+        """A page of the keys of all credentials. Cursor as in :meth:`bindings`."""
+
+    def sizes(self) -> dict[str, int]:
+        """``bindings`` (addresses-of-record), ``credentials``, ``octets`` (used of the mapped files)."""
+
+    def reap(self) -> int:
+        """Frees what processes that died left behind in the store (reader slots). Returns how many."""
+
+    def close(self, clean: bool = False) -> None:
+        """Closes the store. ``clean`` (supervisor, last of all): written to disk, need not be discarded after a boot."""
