@@ -141,6 +141,23 @@ mirror! {
     }
 }
 
+/// A value of the configuration that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where it stands: `route[3].forward`.
+    pub path: String,
+    /// What is wrong with it, in words for the operator.
+    pub problem: String,
+}
+
+impl ConfigError {
+    /// An error at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { path: path.into(), problem: problem.into() }
+    }
+}
+
 /// A listener's address taken apart: `udp:127.0.0.1:5060`, `udp:[::1]:5060`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress {

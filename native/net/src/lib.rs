@@ -1,1 +1,6 @@
-//! dialplane net
+//! Sockets, clock and worker loop. RFC 3261 §18.
+//!
+//! Nothing here decides what a message means: bytes go to the engine, and its verdict is carried out.
+
+pub mod clock;
+pub mod udp;

@@ -1,0 +1,43 @@
+//! Keys of this host, derived from the one secret that all its processes share.
+//!
+//! Each purpose has a key of its own, so that a text made for one is worthless for another.
+
+use sha2::{Digest, Sha256};
+use siphasher::sip::{SipHasher13, SipHasher24};
+
+/// Octets of the shared secret.
+pub const SECRET_LEN: usize = 64;
+
+/// The derived keys.
+#[derive(Clone)]
+pub struct Keys {
+    /// Authenticates branches (RFC 3261 §16.11).
+    pub(crate) branch: SipHasher24,
+    /// Recognises loops (RFC 5393 §4.2); need not withstand an attacker, so the faster rounds.
+    pub(crate) looping: SipHasher13,
+    /// Authenticates the Record-Route that we insert.
+    pub(crate) route: SipHasher24,
+    /// Makes To tags that are the same for each retransmission (RFC 3261 §8.2.7).
+    pub(crate) tag: SipHasher24,
+}
+
+impl Keys {
+    /// Derives all keys from `secret`.
+    #[must_use]
+    pub fn derive(secret: &[u8; SECRET_LEN]) -> Self {
+        Self {
+            branch: SipHasher24::new_with_key(&key(secret, b"branch")),
+            looping: SipHasher13::new_with_key(&key(secret, b"loop")),
+            route: SipHasher24::new_with_key(&key(secret, b"route")),
+            tag: SipHasher24::new_with_key(&key(secret, b"tag")),
+        }
+    }
+}
+
+/// 16 octets for one purpose.
+fn key(secret: &[u8; SECRET_LEN], purpose: &[u8]) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(b"dialplane ").chain_update(purpose).chain_update(secret).finalize();
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest[..16]);
+    key
+}

@@ -1,0 +1,170 @@
+//! Our own addresses: what stands in Via and Record-Route, and which hosts of a URI mean us. RFC 3261 §18.1.1, §16.4.
+
+use crate::config::{self, ConfigError};
+use crate::path::{ListenerId, Transport};
+use crate::text::push_host_port;
+use std::net::{IpAddr, SocketAddr};
+
+/// One `[[listen]]` entry, with the texts that forwards need ready made.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Transport.
+    pub transport: Transport,
+    /// Address bound.
+    pub bind: SocketAddr,
+    /// Host that peers see: a name or an address, IPv6 in brackets.
+    pub host: Vec<u8>,
+    /// Port that peers see.
+    pub port: u16,
+    /// `Via: SIP/2.0/UDP host:port;branch=`
+    pub(crate) via: Vec<u8>,
+    /// `Record-Route: <sip:host:port;lr;dp=`
+    pub(crate) record_route: Vec<u8>,
+}
+
+impl Listener {
+    /// Takes one entry of the configuration.
+    ///
+    /// # Errors
+    /// The field of `listen[index]` that cannot be used, and why.
+    pub fn new(index: usize, entry: &config::Listen) -> Result<Self, ConfigError> {
+        let address = config::listen_address(&entry.address)
+            .map_err(|problem| ConfigError::new(format!("listen[{index}].address"), problem.to_owned()))?;
+        let mut own = Vec::new();
+        let (host, port) = match entry.advertise.as_deref() {
+            None => {
+                push_host_port(address.bind, &mut own);
+                split_port(&own).unwrap_or((own.clone(), address.bind.port()))
+            }
+            Some(advertise) => {
+                let (host, port) = split_port(advertise.as_bytes())
+                    .unwrap_or_else(|| (advertise.as_bytes().to_vec(), address.bind.port()));
+                if !dialplane_syntax::host::is_host(&host) {
+                    let problem = format!("'{advertise}' is not HOST or HOST:PORT");
+                    return Err(ConfigError::new(format!("listen[{index}].advertise"), problem));
+                }
+                (host, port)
+            }
+        };
+        let (token, uri_transport) = match address.transport {
+            Transport::Udp => ("UDP", ""),
+            Transport::Tcp => ("TCP", ";transport=tcp"),
+            Transport::Tls => ("TLS", ";transport=tls"),
+            Transport::Ws => ("WS", ";transport=ws"),
+            Transport::Wss => ("WSS", ";transport=wss"),
+        };
+        let name = String::from_utf8_lossy(&host).into_owned();
+        Ok(Self {
+            transport: address.transport,
+            bind: address.bind,
+            via: format!("Via: SIP/2.0/{token} {name}:{port};branch=").into_bytes(),
+            record_route: format!("Record-Route: <sip:{name}:{port}{uri_transport};lr;dp=").into_bytes(),
+            host,
+            port,
+        })
+    }
+
+    /// Whether a sent-by or URI with this host and port names this listener.
+    pub(crate) fn is(&self, host: &[u8], port: Option<u16>) -> bool {
+        port.unwrap_or(default_port(self.transport)) == self.port && self.host.eq_ignore_ascii_case(host)
+    }
+}
+
+/// Default port. RFC 3261 §19.1.2.
+pub(crate) fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Udp | Transport::Tcp => 5060,
+        Transport::Tls => 5061,
+        Transport::Ws => 80,
+        Transport::Wss => 443,
+    }
+}
+
+/// `host:port` in parts; `None` without a port. An IPv6 address keeps its brackets.
+fn split_port(text: &[u8]) -> Option<(Vec<u8>, u16)> {
+    let colon = text.iter().rposition(|&octet| octet == b':')?;
+    let (host, port) = (&text[..colon], text.get(colon + 1..)?);
+    if host.starts_with(b"[") && !host.ends_with(b"]") || host.contains(&b':') && !host.starts_with(b"[") {
+        return None;
+    }
+    Some((host.to_vec(), std::str::from_utf8(port).ok()?.parse().ok()?))
+}
+
+/// Which listener sends to a peer: the one that the message came by if it can, else the first of the same kind.
+pub(crate) fn sender(
+    listeners: &[Listener],
+    preferred: ListenerId,
+    transport: Transport,
+    peer: SocketAddr,
+) -> Option<ListenerId> {
+    let fits = |listener: &Listener| {
+        listener.transport == transport
+            && listener.bind.is_ipv4() == peer.is_ipv4()
+            // A socket bound to the loopback interface cannot reach another host, nor the reverse.
+            && (listener.bind.ip().is_unspecified() || loopback(listener.bind.ip()) == loopback(peer.ip()))
+    };
+    let same = |listener: &Listener| listener.transport == transport && listener.bind.is_ipv4() == peer.is_ipv4();
+    if listeners.get(usize::from(preferred.0)).is_some_and(fits) {
+        return Some(preferred);
+    }
+    let found = listeners.iter().position(fits).or_else(|| listeners.iter().position(same))?;
+    u8::try_from(found).ok().map(ListenerId)
+}
+
+fn loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(address: &str, advertise: Option<&str>) -> Result<Listener, ConfigError> {
+        Listener::new(0, &config::Listen { address: address.into(), advertise: advertise.map(str::to_owned) })
+    }
+
+    #[test]
+    fn the_texts_name_what_peers_see() {
+        let cases = [
+            ("udp:192.0.2.1:5060", None, "192.0.2.1", 5060),
+            ("udp:[2001:db8::1]:5062", None, "[2001:db8::1]", 5062),
+            ("udp:0.0.0.0:5060", Some("edge.example.com"), "edge.example.com", 5060),
+            ("udp:0.0.0.0:5060", Some("edge.example.com:5080"), "edge.example.com", 5080),
+            ("udp:[::]:5060", Some("[2001:db8::9]:5080"), "[2001:db8::9]", 5080),
+            ("udp:[::]:5060", Some("[2001:db8::9]"), "[2001:db8::9]", 5060),
+        ];
+        for (address, advertise, host, port) in cases {
+            let made = listener(address, advertise).expect(address);
+            assert_eq!((made.host.as_slice(), made.port), (host.as_bytes(), port), "{address} {advertise:?}");
+            assert_eq!(made.via, format!("Via: SIP/2.0/UDP {host}:{port};branch=").into_bytes());
+        }
+    }
+
+    #[test]
+    fn mistakes_name_their_field() {
+        for (address, advertise, field) in [
+            ("udp:5060", None, "listen[0].address"),
+            ("sip:1.2.3.4:5060", None, "listen[0].address"),
+            ("udp:1.2.3.4:5060", Some("no host"), "listen[0].advertise"),
+            ("udp:1.2.3.4:5060", Some("2001:db8::9"), "listen[0].advertise"),
+        ] {
+            assert_eq!(listener(address, advertise).expect_err(address).path, field);
+        }
+    }
+
+    #[test]
+    fn a_peer_is_reached_from_a_socket_of_its_kind() {
+        let listeners: Vec<_> = ["udp:127.0.0.1:5060", "udp:192.0.2.1:5060", "udp:[2001:db8::1]:5060"]
+            .iter()
+            .map(|address| listener(address, None).expect(address))
+            .collect();
+        let from = |preferred: u8, peer: &str| {
+            sender(&listeners, ListenerId(preferred), Transport::Udp, peer.parse().expect(peer)).map(|id| id.0)
+        };
+        assert_eq!(from(0, "127.0.0.9:5060"), Some(0));
+        assert_eq!(from(1, "127.0.0.9:5060"), Some(0), "the loopback listener reaches the loopback peer");
+        assert_eq!(from(0, "198.51.100.7:5060"), Some(1));
+        assert_eq!(from(0, "[2001:db8::2]:5060"), Some(2));
+        assert_eq!(sender(&listeners, ListenerId(0), Transport::Tcp, "127.0.0.1:1".parse().expect("")), None);
+    }
+}
