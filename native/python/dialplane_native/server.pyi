@@ -32,7 +32,7 @@ def run_worker(boot: bytes, control_fd: int) -> int:
         {"config": {…},               // effective configuration, every field present, ``server.data`` absolute
          "worker": 0,                 // own index
          "workers": 2,                // number of workers
-         "listeners": [[0, 7], …],    // [index in config.listen, descriptor of an inherited, bound, non-blocking socket]
+         "listeners": [[0, 7], …],    // [index in config.listen, descriptor: inherited, bound, non-blocking socket]
          "data": "/var/lib/…",        // folder of the shared store
          "counters": "/var/lib/…"}    // folder of the mapped counter pages; the page of worker 0 is "0.counters"
 
@@ -136,7 +136,9 @@ class Store:
         The rows of one address-of-record come in one call. Returns how many bindings were put back.
         """
 
-    def put_credentials(self, user: str, realm: str, md5: str | None, sha256: str | None, sha512_256: str | None) -> None:
+    def put_credentials(
+        self, user: str, realm: str, md5: str | None, sha256: str | None, sha512_256: str | None
+    ) -> None:
         """Sets the digests (hexadecimal) of ``user`` in ``realm``; ``None`` for those that are not known."""
 
     def remove_credentials(self, user: str, realm: str) -> bool:
@@ -152,4 +154,4 @@ class Store:
         """Frees what processes that died left behind in the store (reader slots). Returns how many."""
 
     def close(self, clean: bool = False) -> None:
-        """Closes the store. ``clean`` (supervisor, last of all): written to disk, need not be discarded after a boot."""
+        """Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot."""

@@ -1,0 +1,3 @@
+"""dialplane: SIP proxy, registrar and redirect server."""
+
+__version__ = "0.1.0"

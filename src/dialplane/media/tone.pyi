@@ -1,0 +1,7 @@
+from typing_extensions import Buffer
+
+def power(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
+    """Mean square of the component at ``frequency`` Hz; A² / 2 for a sine of amplitude A."""
+
+def share(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
+    """Part of the energy of ``samples`` that lies at ``frequency``: 1 for a pure tone, near 0 for anything else."""

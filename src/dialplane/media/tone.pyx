@@ -1,0 +1,54 @@
+"""Power of one tone in a run of samples, by the Goertzel filter. Samples as in ``g711``; twin in ``reference``."""
+
+from libc.math cimport M_PI, cos
+from libc.string cimport memcpy
+
+
+def power(const unsigned char[::1] samples not None, double frequency, double rate=8000.0):
+    """Mean square of the component at ``frequency`` Hz of ``samples`` taken at ``rate`` Hz.
+
+    A sine of amplitude A that fills the buffer gives A² / 2; silence and an empty buffer give 0.
+    """
+    cdef Py_ssize_t count = _count(samples, frequency, rate)
+    if count == 0:
+        return 0.0
+    cdef double squared
+    with nogil:
+        squared = goertzel(&samples[0], count, 2.0 * cos(2.0 * M_PI * frequency / rate))
+    return 2.0 * squared / (<double>count * count)
+
+
+def share(const unsigned char[::1] samples not None, double frequency, double rate=8000.0):
+    """Part of the energy of ``samples`` that lies at ``frequency``: 1 for a pure tone, near 0 for anything else."""
+    cdef Py_ssize_t count = _count(samples, frequency, rate)
+    cdef double energy = 0.0
+    cdef Py_ssize_t i
+    cdef short sample
+    with nogil:
+        for i in range(count):
+            memcpy(&sample, &samples[2 * i], 2)
+            energy += <double>sample * sample
+    if energy == 0.0:
+        return 0.0
+    return min(1.0, power(samples, frequency, rate) * count / energy)
+
+
+cdef Py_ssize_t _count(const unsigned char[::1] samples, double frequency, double rate) except -1:
+    if samples.shape[0] % 2:
+        raise ValueError("samples are two octets each: an odd number of octets was given")
+    if not 0.0 < frequency < rate / 2.0:
+        raise ValueError("the frequency lies between 0 and half the rate, both excluded")
+    return samples.shape[0] // 2
+
+
+cdef double goertzel(const unsigned char *samples, Py_ssize_t count, double coefficient) noexcept nogil:
+    # |X|² of the samples at the frequency of which coefficient is 2 cos ω.
+    cdef double s0, s1 = 0.0, s2 = 0.0
+    cdef Py_ssize_t i
+    cdef short sample
+    for i in range(count):
+        memcpy(&sample, samples + 2 * i, 2)
+        s0 = sample + coefficient * s1 - s2
+        s2 = s1
+        s1 = s0
+    return s1 * s1 + s2 * s2 - coefficient * s1 * s2
