@@ -3,8 +3,10 @@
 //! Bytes, time and chance come in as arguments; what is to be sent goes out as a [`engine::Verdict`]. Nothing here
 //! reads a clock, opens a socket or file, starts a thread or knows Python.
 
+pub mod auth;
 pub mod config;
 pub mod counter;
 pub mod path;
+pub mod registrar;
 pub mod store;
 pub mod time;
