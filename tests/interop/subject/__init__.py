@@ -29,6 +29,8 @@ class Rule:
     domains: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+    strip: int = 0
+    """Characters to take off the front of the user part before forwarding."""
     forward: str | None = None
     """A SIP URI, or ``request-uri``."""
     lookup: bool = False

@@ -9,6 +9,7 @@ import hashlib
 import re
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from . import Rule, Setup
 from .ready import wait_until_answering
 
 _TABLES = Path("/usr/share/kamailio/db_sqlite")
-_MODULES = "db_sqlite tm sl pv textops textopsx siputils maxfwd rr sanity usrloc registrar auth auth_db"
+_MODULES = "db_sqlite tm sl pv textops textopsx siputils nathelper maxfwd rr sanity usrloc registrar auth auth_db"
 
 _GLOBAL = """\
 #!KAMAILIO
@@ -27,18 +28,20 @@ fork=yes
 children=1
 auto_aliases=no
 disable_tcp=yes
+check_via=yes
 server_signature=no
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 listen=udp:{host}:{port}
 {aliases}
 {modules}
-modparam("db_sqlite", "db_set_journal_mode", "{database}=WAL")
 modparam("usrloc", "db_url", "sqlite:///{database}")
 modparam("usrloc", "db_mode", 1)
 modparam("usrloc", "use_domain", 1)
 modparam("registrar", "default_expires", {default_expires})
 modparam("registrar", "max_expires", {max_expires})
-modparam("registrar", "received_avp", "$avp(received)")
+modparam("registrar|nathelper", "received_avp", "$avp(received)")
+modparam("registrar", "use_path", 1)
+modparam("registrar", "path_mode", 0)
 modparam("registrar", "max_contacts", 10)
 modparam("registrar", "append_branches", 0)
 modparam("auth_db", "db_url", "sqlite:///{database}")
@@ -65,12 +68,14 @@ request_route {{
         if (loose_route()) {{ forward(); exit; }}
         if (is_method("ACK") && uri == myself) {{ route(LOOKUP); }}
     }} else {{
-        loose_route();
+        if (loose_route() && {trusted}) {{ {record_route} forward(); exit; }}
         remove_hf("Route");
     }}
-{auth}{record_route}{rules}
+{auth}
+    {record_route}
+{rules}
     if (uri == myself) route(LOOKUP);
-    if (!({trusted})) {{ sl_send_reply("403", "Relaying Denied"); exit; }}
+    if (!{trusted}) {{ sl_send_reply("403", "Relaying Denied"); exit; }}
     forward();
     exit;
 }}
@@ -90,6 +95,7 @@ route[REGISTER] {{
         sl_send_reply("423", "Interval Too Brief");
         exit;
     }}
+    fix_nated_register();
     save("location");
     exit;
 }}
@@ -169,6 +175,7 @@ class Kamailio:
     def _create_tables(self) -> None:
         name = {"MD5": "md5", "SHA-256": "sha256"}[self.setup.algorithms[0]]
         with closing(sqlite3.connect(self._database)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
             for part in ("standard", "auth_db", "usrloc"):
                 database.executescript((_TABLES / f"{part}-create.sql").read_text())
             for user in self.setup.users:
@@ -190,9 +197,9 @@ class Kamailio:
         )
         return text + _ROUTE.format(
             auth=_CALL_AUTH if setup.call_auth else "",
-            record_route='    if (is_method("INVITE|SUBSCRIBE")) record_route();\n' if setup.record_route else "",
+            record_route='if (is_method("INVITE|SUBSCRIBE")) record_route();' if setup.record_route else "",
             rules="".join(_rule(rule) for rule in setup.rules),
-            trusted=" || ".join(f"src_ip == {network}" for network in setup.trusted) or "0 == 1",
+            trusted=_any(f"src_ip == {network}" for network in setup.trusted) if setup.trusted else "(0 == 1)",
             register_auth=_REGISTER_AUTH if setup.register_auth else "",
             min_expires=setup.min_expires,
         )
@@ -217,8 +224,8 @@ def _rule(rule: Rule) -> str:
     return f"    if ({condition}) {{ {_action(rule)} exit; }}\n"
 
 
-def _any(terms: object) -> str:
-    return f"({' || '.join(terms)})"  # type: ignore[call-overload]
+def _any(terms: Iterable[str]) -> str:
+    return f"({' || '.join(terms)})"
 
 
 def _action(rule: Rule) -> str:
@@ -240,4 +247,5 @@ def _action(rule: Rule) -> str:
     if rule.forward == "request-uri":
         return "forward();"
     assert rule.forward is not None
-    return f'$du = "{rule.forward}"; forward();'
+    strip = f"strip({rule.strip}); " if rule.strip else ""
+    return f'{strip}$du = "{rule.forward}"; forward();'
