@@ -6,21 +6,30 @@ seconds, sizes in octets.
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, TypeAlias
+
 import msgspec
+from msgspec import Meta
+
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Seconds: TypeAlias = Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
+Duration: TypeAlias = Annotated[float, Meta(ge=0.05, le=86400)]
+Name: TypeAlias = Annotated[str, Meta(min_length=1)]
+Algorithm: TypeAlias = Literal["SHA-256", "SHA-512-256", "MD5"]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[server]``: the processes."""
 
-    workers: int = 0
+    workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Worker processes; 0 means one for each core that this process may use."""
     data: str = ""
     """Folder of the shared store and of a relative database; empty means ``$XDG_STATE_HOME/dialplane``."""
     name: str = "dialplane"
     """Text of the Server header field in own responses; empty leaves the field out."""
-    log: str = "auto"
+    log: Literal["auto", "console", "json"] = "auto"
     """``console``, ``json``, or ``auto``: console on a terminal, JSON otherwise."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """``debug``, ``info``, ``warning`` or ``error``."""
 
 
@@ -36,13 +45,20 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[limits]``: what one message may ask of us. Beyond: 400, 413 or 513."""
 
-    message: int = 65536
-    fields: int = 256
-    via: int = 64
-    route: int = 32
-    field: int = 16384
-    contacts: int = 64
-    bindings: int = 10
+    message: Annotated[int, Meta(ge=512, le=65536)] = 65536
+    """Octets of one message."""
+    fields: Count = 256
+    """Header fields of one message."""
+    via: Count = 64
+    """Via values of one message."""
+    route: Count = 32
+    """Route values of one message."""
+    field: Count = 16384
+    """Octets of one header field."""
+    contacts: Count = 64
+    """Contact values of one request."""
+    bindings: Count = 10
+    """Bindings of one address-of-record."""
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,9 +66,9 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     realm: str | None = None
     """Realm of the challenge; without it, the domain of the address-of-record."""
-    algorithms: list[str] = msgspec.field(default_factory=lambda: ["SHA-256", "MD5"])
+    algorithms: list[Algorithm] = msgspec.field(default_factory=lambda: ["SHA-256", "MD5"])
     """Offered in this order: ``SHA-256``, ``SHA-512-256``, ``MD5``."""
-    nonce_lifetime: int = 300
+    nonce_lifetime: Seconds = 300
     """Age at which a nonce becomes stale."""
     register: bool = True
     """Challenge REGISTER."""
@@ -63,19 +79,23 @@ class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Registrar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[registrar]``: RFC 3261 §10.3."""
 
-    default_expires: int = 3600
-    min_expires: int = 60
-    max_expires: int = 7200
-    path: str = "supported"
-    """``supported``: accept Path only with ``Supported: path`` (else 420-free 421); ``always``: store it; ``ignore``: no."""
-    nat: str = "auto"
-    """``auto``: send to the address the REGISTER came from when the Contact is not that address; ``never``: by Contact."""
+    default_expires: Seconds = 3600
+    """Lifetime of a binding when the request names none."""
+    min_expires: Seconds = 60
+    """A shorter wish is refused with 423 and this value."""
+    max_expires: Seconds = 7200
+    """A longer wish is cut to this value."""
+    path: Literal["supported", "always", "ignore"] = "supported"
+    """``supported``: accept Path (RFC 3327) only with ``Supported: path``, else 421; ``always``; ``ignore``."""
+    nat: Literal["auto", "never"] = "auto"
+    """``auto``: send to where the REGISTER came from when the Contact is another address; ``never``: by Contact."""
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[proxy]``: RFC 3261 §16."""
 
     record_route: bool = True
+    """Stay in the path of dialogs that pass (RFC 3261 §16.6 step 4); a rule may say otherwise."""
     trusted: list[str] = msgspec.field(default_factory=list)
     """Addresses or networks whose requests are not challenged and may be relayed."""
     relay: bool = True
@@ -87,9 +107,9 @@ class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     url: str = "sqlite:dialplane.db"
     """``sqlite:FILE`` (relative to ``server.data``), ``postgresql://…``, or ``none``."""
-    urgent: float = 1.0
+    urgent: Duration = 1.0
     """A new, moved or removed binding is in the database after at most this many seconds."""
-    refresh: float = 30.0
+    refresh: Duration = 30.0
     """A refresh that only moves the expiry is there after at most this many seconds."""
 
 
@@ -103,57 +123,77 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of ``target_set.targets``."""
 
-    uri: str
-    weight: int = 1
-    priority: int = 0
+    uri: Name
+    """SIP URI of the next hop: ``sip:gw1.example.net``, ``sip:192.0.2.7:5080``."""
+    weight: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    """Share among the targets of the same priority, for ``weight`` and ``hash``; 0 means none of it."""
+    priority: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     """Lower comes first; a higher number is used when no target of a lower one is up."""
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``target_set.probe``: health by OPTIONS, RFC 3261 §11."""
 
-    interval: float = 10.0
-    timeout: float = 2.0
-    failures: int = 3
-    successes: int = 1
-    accept: list[int] = msgspec.field(default_factory=lambda: [200, 404, 405, 481, 501])
+    interval: Duration = 10.0
+    """Time between two probes of a target."""
+    timeout: Duration = 2.0
+    """A probe without an answer after this time has failed."""
+    failures: Count = 3
+    """Failed probes in a row until a target counts as down."""
+    successes: Count = 1
+    """Answered probes in a row until a target counts as up again."""
+    accept: list[Annotated[int, Meta(ge=200, le=699)]] = msgspec.field(
+        default_factory=lambda: [200, 404, 405, 481, 501]
+    )
     """Final statuses that mean "alive"."""
     from_uri: str | None = None
+    """From of the probes; without it, ``sip:ping@`` and our address."""
 
 
 class TargetSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[target_set]]``: next hops that can stand for each other."""
 
-    name: str
-    policy: str = "weight"
+    name: Name
+    """What ``forward`` calls it."""
+    policy: Literal["weight", "round-robin", "hash", "priority"] = "weight"
     """``weight``, ``round-robin``, ``hash`` or ``priority``."""
-    hash_by: str = "call-id"
+    hash_by: Literal["call-id", "from", "to", "uri", "source"] = "call-id"
     """For ``hash``: ``call-id``, ``from``, ``to``, ``uri`` or ``source``."""
     targets: list[Target]
+    """At least one."""
     probe: Probe | None = None
+    """Health checks; without it, every target counts as up."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[[table]]``: telephone numbers or prefixes and where they lead. CSV ``number,uri[;q]`` or a compiled ``.dpt``."""
+    """``[[table]]``: telephone numbers or prefixes and where they lead. CSV ``number,uri[;q]`` or compiled ``.dpt``."""
 
-    name: str
-    file: str
+    name: Name
+    """What ``redirect.table`` calls it."""
+    file: Name
+    """Path of the file, relative to the configuration file."""
 
 
 class Redirect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``route.redirect``: RFC 3261 §8.3. Exactly one of ``table``, ``contacts``, ``lookup``."""
 
     table: str | None = None
+    """A table's name: the contacts of the longest entry that the number starts with."""
     contacts: list[str] = msgspec.field(default_factory=list)
+    """These contacts, each ``URI`` or ``<URI>;q=0.5``."""
     lookup: bool = False
-    status: int = 302
+    """The bindings of the address-of-record, by q."""
+    status: Literal[300, 301, 302, 305, 380] = 302
+    """Status of the response, RFC 3261 §21.3."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``route.reply``: a final response of our own."""
 
-    status: int
+    status: Annotated[int, Meta(ge=200, le=699)]
+    """Status of the response."""
     reason: str | None = None
+    """Reason phrase; without it, the one of RFC 3261 §21."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,13 +203,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     name: str = ""
+    """Shown by ``dialplane explain`` and in logs."""
     methods: list[str] = msgspec.field(default_factory=list)
+    """Methods, in capitals."""
     domains: list[str] = msgspec.field(default_factory=list)
     """Host of the request URI."""
     users: list[str] = msgspec.field(default_factory=list)
     """User part of the request URI, exact."""
     prefixes: list[str] = msgspec.field(default_factory=list)
-    """The number in the request URI starts with one of these; the longest prefix of all rules is tried first."""
+    """The number in the request URI starts with one of these; the longest comes first."""
     sources: list[str] = msgspec.field(default_factory=list)
     """Address or network that the request came from."""
     uri: str | None = None
@@ -177,16 +219,21 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     authenticate: bool | None = None
     """Challenge (true) or do not (false) whatever ``auth.calls`` says."""
     record_route: bool | None = None
-    strip: int = 0
+    """Whatever ``proxy.record_route`` says, for what this rule forwards."""
+    strip: Annotated[int, Meta(ge=0, le=255)] = 0
     """Characters to take off the front of the user part before forwarding."""
     prepend: str = ""
     """Text to put in front of the user part before forwarding."""
     forward: str | None = None
     """A target set's name, a SIP URI, or ``request-uri``."""
     lookup: bool = False
+    """Forward to the bindings of the address-of-record (RFC 3261 §16.5)."""
     redirect: Redirect | None = None
+    """Answer with contacts to try."""
     reply: Reply | None = None
+    """Answer with this status."""
     drop: bool = False
+    """Answer nothing."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
