@@ -3,4 +3,8 @@
 //! Nothing here decides what a message means: bytes go to the engine, and its verdict is carried out.
 
 pub mod clock;
+pub mod control;
+pub mod page;
+pub mod resolve;
 pub mod udp;
+pub mod worker;

@@ -64,7 +64,8 @@ struct Queued {
 pub struct Batch {
     memory: Box<[u8]>,
     names: Box<[Name]>,
-    vectors: Box<[libc::iovec]>,
+    /// Only to keep alive what `headers` points to.
+    _vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
     received: usize,
     own: Vec<u8>,
@@ -103,7 +104,7 @@ impl Batch {
         Self {
             memory,
             names,
-            vectors,
+            _vectors: vectors,
             headers,
             received: 0,
             own: Vec::with_capacity(BATCH * 2048),

@@ -1,0 +1,170 @@
+//! The engine of one worker: a message and the time in, a verdict out.
+//!
+//! After each `handle_*`, ask [`Engine::poll_question`] and [`Engine::poll_ready`] until they have nothing more, and wait
+//! no longer than [`Engine::poll_timeout`] says before [`Engine::handle_timeout`] and [`Engine::poll_send`].
+
+use crate::counter::{Counter, Counters};
+use crate::names::{Names, Parked, Question};
+use crate::path::{Path, WorkerId};
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::time::Now;
+use crate::turn::{Step, Turn};
+use dialplane_syntax::{Edits, Index, Message, parse};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What is to be done with a message.
+#[derive(Debug)]
+pub enum Verdict<'e> {
+    /// Nothing (more).
+    Done,
+    /// Send the received message with these edits.
+    Forward(&'e Edits, Path),
+    /// Send what was appended to the output.
+    Send(Path),
+}
+
+/// Buffers and counts of one worker, apart from what it serves by.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub counters: Counters,
+    pub edits: Edits,
+    pub names: Names,
+    pub scratch: Vec<u8>,
+    pub uri: Vec<u8>,
+    pub lines: Vec<u8>,
+    pub value: Vec<u8>,
+    pub registrar: crate::registrar::Scratch,
+    pub chance: u64,
+    /// What was looked at, for `dialplane explain`; `None` while serving.
+    pub trace: Option<Vec<String>>,
+}
+
+impl Work {
+    /// A number that nobody outside can foresee for long: SplitMix64 from the worker's seed. For nonces' serials and load
+    /// balancing, never for keys.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.chance;
+        word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ word >> 31
+    }
+
+    /// Notes a step for `dialplane explain`; the text is made only when somebody reads it.
+    #[inline]
+    pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(text());
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Engine<S> {
+    snapshot: Arc<Snapshot>,
+    store: S,
+    worker: WorkerId,
+    index: Box<Index>,
+    work: Work,
+}
+
+impl<S: Store> Engine<S> {
+    /// An engine that serves by `snapshot`. `seed` is random.
+    #[must_use]
+    pub fn new(snapshot: Arc<Snapshot>, store: S, worker: WorkerId, seed: u64, _now: Now) -> Self {
+        let work = Work {
+            counters: Counters::default(),
+            edits: Edits::new(),
+            names: Names::default(),
+            scratch: Vec::with_capacity(1024),
+            uri: Vec::with_capacity(256),
+            lines: Vec::with_capacity(1024),
+            value: Vec::with_capacity(4096),
+            registrar: crate::registrar::Scratch::default(),
+            chance: seed,
+            trace: None,
+        };
+        Self { snapshot, store, worker, index: Box::new(Index::new()), work }
+    }
+
+    /// Takes one message. What the engine wants to say itself is appended to `out`.
+    pub fn handle(&mut self, now: Now, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Verdict<'_> {
+        self.work.counters.count(Counter::Received);
+        self.work.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
+        self.handle_again(now, path, bytes, out)
+    }
+
+    /// Takes a message that [`Self::poll_ready`] gave back; as [`Self::handle`], but not counted twice.
+    pub fn handle_again(&mut self, now: Now, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Verdict<'_> {
+        let message = match parse(bytes, &mut self.index, &self.snapshot.limits) {
+            Ok(message) => message,
+            Err(error) => {
+                let kind = if is_keep_alive(bytes) { Counter::KeepAlives } else { Counter::Malformed };
+                self.work.counters.count(kind);
+                self.work.note(|| format!("not SIP: {} at octet {}", error.kind.as_str(), error.offset));
+                return Verdict::Done;
+            }
+        };
+        let snapshot = Arc::clone(&self.snapshot);
+        let mut turn = Turn { snapshot: &snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
+        match turn.run() {
+            Step::Done => Verdict::Done,
+            Step::Forward(to) => Verdict::Forward(&self.work.edits, to),
+            Step::Send(to) => Verdict::Send(to),
+        }
+    }
+
+    /// Takes the resolver's answer: addresses in the order to be tried, and their life in seconds.
+    pub fn handle_answer(&mut self, now: Now, question: &Question, addresses: &[SocketAddr], ttl: u32) {
+        if addresses.is_empty() {
+            self.work.counters.count(Counter::NamesFailed);
+        }
+        self.work.names.answer(now.monotonic_ms, question, addresses, ttl);
+    }
+
+    /// Takes a new configuration.
+    pub fn reload(&mut self, snapshot: Arc<Snapshot>, _now: Now) {
+        self.snapshot = snapshot;
+    }
+
+    /// Notes each step from now on; [`Self::take_trace`] gives them back.
+    pub fn trace(&mut self) {
+        self.work.trace = Some(Vec::new());
+    }
+
+    /// The steps noted since [`Self::trace`].
+    pub fn take_trace(&mut self) -> Vec<String> {
+        self.work.trace.take().unwrap_or_default()
+    }
+
+    /// Next question for the resolver.
+    pub fn poll_question(&mut self) -> Option<Question> {
+        let question = self.work.names.poll_question()?;
+        self.work.counters.count(Counter::NamesAsked);
+        Some(question)
+    }
+
+    /// Next message whose name is answered: for [`Self::handle_again`].
+    pub fn poll_ready(&mut self) -> Option<Parked> {
+        self.work.names.poll_ready()
+    }
+
+    /// The counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.work.counters
+    }
+
+    /// The counts, for the caller to add what only it sees.
+    pub fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.work.counters
+    }
+}
+
+/// RFC 5626 §3.5.1, and what else clients send to keep a binding in a NAT open: CRLF, NUL, blanks.
+fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 8 && bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0 | b' '))
+}

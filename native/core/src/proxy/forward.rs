@@ -1,0 +1,157 @@
+//! A request leaves. RFC 3261 §16.6, its steps in order.
+//!
+//! The steps only name edits against the received bytes; all that we add stands at the top of the header, so that the
+//! rest of the message need not move.
+
+use super::branch::{self, Origin};
+use super::route::{Routed, push_token};
+use crate::keys::Keys;
+use crate::listener::Listener;
+use crate::text::{push_decimal, push_ip};
+use dialplane_syntax::{Edits, HeaderId, Message, Via};
+use std::net::SocketAddr;
+
+/// Max-Forwards of a request that has none. RFC 3261 §16.6 step 3.
+const MAX_FORWARDS: u8 = 70;
+
+/// What was decided about a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forward<'a> {
+    /// New request URI; `None` leaves it as received.
+    pub uri: Option<&'a [u8]>,
+    /// What §16.4 made of its Route.
+    pub routed: Routed<'a>,
+    /// Route values to be put on top: a binding's Path (RFC 3327 §5.4). May be empty.
+    pub path: &'a [u8],
+    /// Route value that a strict router must find at the end (§16.6 step 6); empty for none.
+    pub last_route: &'a [u8],
+    /// Listener that sends.
+    pub sender: &'a Listener,
+    /// Listener that received, when it differs from `sender` and both must be in the route set (RFC 5658).
+    pub receiver: Option<&'a Listener>,
+    /// Insert Record-Route.
+    pub record_route: bool,
+    /// What the branch is made of.
+    pub origin: Origin<'a>,
+    /// See [`branch::loop_hash`].
+    pub loop_hash: u64,
+    /// Address that the request came from.
+    pub source: SocketAddr,
+}
+
+/// Writes the edits of §16.6 steps 2 to 8 for `message`, whose top Via is `via`.
+pub(crate) fn edits(
+    message: &Message<'_>,
+    via: &Via<'_>,
+    max_forwards: Option<u8>,
+    forward: &Forward<'_>,
+    keys: &Keys,
+    scratch: &mut Vec<u8>,
+    edits: &mut Edits,
+) {
+    edits.clear();
+    request_uri(message, forward, edits);
+    let top = header_start(message);
+    edits.insert_with(top, |out| {
+        push_via(forward, keys, scratch, out);
+        push_record_route(forward, keys, out);
+        push_routes(forward, out);
+        if max_forwards.is_none() {
+            out.extend_from_slice(b"Max-Forwards: ");
+            push_decimal(MAX_FORWARDS.into(), out);
+            out.extend_from_slice(b"\r\n");
+        }
+    });
+    let mut via_done = false;
+    let mut route_place = 0;
+    for field in message.fields() {
+        match field.id() {
+            HeaderId::VIA if !via_done => {
+                via_done = true;
+                mark_source(via, forward.source, edits);
+            }
+            HeaderId::MAX_FORWARDS => {
+                if let Some(hops) = max_forwards {
+                    edits.replace_with(field.value_range(), |out| push_decimal(hops.saturating_sub(1).into(), out));
+                }
+            }
+            HeaderId::ROUTE if forward.routed.popped > 0 || forward.routed.repaired => {
+                route_place = forward.routed.removals(message, &field, route_place, |range| edits.remove(range));
+            }
+            _ => {}
+        }
+    }
+    if !forward.last_route.is_empty() {
+        edits.insert_with(message.header_end(), |out| push_route(forward.last_route, out));
+    }
+}
+
+/// Step 2: the request URI.
+fn request_uri(message: &Message<'_>, forward: &Forward<'_>, edits: &mut Edits) {
+    let new = match forward.uri {
+        Some(uri) => uri,
+        None if forward.routed.repaired => forward.routed.uri,
+        None => return,
+    };
+    if let Some(range) = message.uri_range() {
+        edits.replace(range, new);
+    }
+}
+
+/// Step 4: Record-Route. Both sides when the request changes from one listener to another: RFC 5658 §5.
+fn push_record_route(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
+    if !forward.record_route {
+        return;
+    }
+    for listener in [Some(forward.sender), forward.receiver].into_iter().flatten() {
+        out.extend_from_slice(&listener.record_route);
+        push_token(keys, forward.origin.call_id, out);
+        out.extend_from_slice(b">\r\n");
+    }
+}
+
+/// Step 6: additional Route values.
+fn push_routes(forward: &Forward<'_>, out: &mut Vec<u8>) {
+    if !forward.path.is_empty() {
+        push_route(forward.path, out);
+    }
+}
+
+fn push_route(values: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"Route: ");
+    out.extend_from_slice(values);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Step 8: our Via.
+fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&forward.sender.via);
+    branch::push(keys, &forward.origin, forward.loop_hash, scratch, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 3261 §18.2.1, RFC 3581 §4: the Via it came with tells where it really came from.
+fn mark_source(via: &Via<'_>, source: SocketAddr, edits: &mut Edits) {
+    match via.rport_value_range() {
+        // `rport` without a value: fill it in, and `received` beside it whatever sent-by says (RFC 3581 §4).
+        Some(range) if via.rport == Some(None) => edits.replace_with(range, |out| {
+            out.push(b'=');
+            push_decimal(source.port().into(), out);
+            push_received(source, out);
+        }),
+        _ if via.host.ip() != Some(source.ip()) && via.received.is_none() => {
+            edits.insert_with(via.range().end, |out| push_received(source, out));
+        }
+        _ => {}
+    }
+}
+
+fn push_received(source: SocketAddr, out: &mut Vec<u8>) {
+    out.extend_from_slice(b";received=");
+    push_ip(source.ip().to_canonical(), out);
+}
+
+/// Where the first header field begins.
+fn header_start(message: &Message<'_>) -> usize {
+    message.start_line_range().end + 2
+}

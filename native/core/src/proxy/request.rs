@@ -1,0 +1,230 @@
+//! A request's way through a proxy that keeps no transaction. RFC 3261 §16.3 to §16.6, §16.11.
+
+use super::branch::{self, Ours};
+use super::hop;
+use super::response::{origin, reply_address_of_request};
+use super::route::{self, Routed};
+use crate::auth::Identity;
+use crate::counter::Counter;
+use crate::respond::{Answer, TAG, push_tag};
+use crate::store::Store;
+use crate::turn::{Step, Turn};
+use dialplane_syntax::{Essentials, HeaderId, Method, SipUri, Uri, check};
+
+/// What is known of a request once §16.3 and §16.4 are done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'b> {
+    pub method: Method,
+    pub essentials: Essentials<'b>,
+    pub routed: Routed<'b>,
+    /// The request URI after §16.4, read.
+    pub uri: Uri<'b>,
+    /// Whether the source is one that the operator trusts.
+    pub trusted: bool,
+    pub loop_hash: u64,
+}
+
+impl<'b> Request<'b> {
+    /// Whether the request may pass without credentials: from a trusted source, inside a dialog that passed when it
+    /// began, or of a method that cannot be challenged (RFC 3261 §22.1: ACK and CANCEL).
+    pub(crate) fn is_exempt(&self) -> bool {
+        self.trusted || self.routed.authentic || matches!(self.method, Method::Ack | Method::Cancel)
+    }
+
+    /// The request URI, if it is SIP or SIPS.
+    pub(crate) fn sip_uri(&self) -> Option<SipUri<'b>> {
+        match self.uri {
+            Uri::Sip(sip) => Some(sip),
+            _ => None,
+        }
+    }
+}
+
+/// The whole way.
+pub(crate) fn handle<S: Store>(turn: &mut Turn<'_, '_, S>) -> Step {
+    let essentials = match check(&turn.message, &turn.snapshot.limits) {
+        Ok(essentials) => essentials,
+        Err(rejection) => {
+            turn.work.counters.count(Counter::Rejected);
+            turn.work.note(|| format!("refused: {}", rejection.reason));
+            return turn.respond(Answer { status: rejection.status, reason: rejection.reason.as_bytes(), lines: b"" });
+        }
+    };
+    let request = match turn.preprocess(essentials) {
+        Ok(request) => request,
+        Err(step) => return step,
+    };
+    turn.route(&request)
+}
+
+impl<'b, S: Store> Turn<'_, 'b, S> {
+    /// §16.3 steps 2 to 5, §16.4.
+    fn preprocess(&mut self, essentials: Essentials<'b>) -> Result<Request<'b>, Step> {
+        let snapshot = self.snapshot;
+        let method = essentials.cseq.method;
+        let received = self.message.uri().unwrap_or_default();
+        let routed =
+            route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, |uri| snapshot.is_own(uri));
+        // Step 2: the scheme is asked for once a target is looked for; here only whether the URI can be read.
+        let Ok(uri) = Uri::parse(routed.uri) else {
+            return Err(self.refuse(400));
+        };
+        let loop_hash = self.loop_hash(received);
+        let trusted = snapshot.trusted.contains(self.path.peer.ip());
+        let request = Request { method, essentials, routed, uri, trusted, loop_hash };
+        if method == Method::Ack && self.is_own_ack(&request) {
+            self.work.note(|| "ACK of our own final response: absorbed".into());
+            return Err(Step::Done);
+        }
+        // Step 3.
+        if essentials.max_forwards == Some(0) {
+            let own = request.sip_uri().is_some_and(|uri| snapshot.is_own(&uri));
+            let status = if method == Method::Options && own { 200 } else { 483 };
+            return Err(self.refuse(status));
+        }
+        // Step 4.
+        if self.is_loop(&request) {
+            self.work.counters.count(Counter::Loops);
+            return Err(self.refuse(482));
+        }
+        // Step 5. No extension needs this proxy's support.
+        if !matches!(method, Method::Ack | Method::Cancel) && self.message.first(HeaderId::PROXY_REQUIRE).is_some() {
+            return Err(self.refuse_extensions(HeaderId::PROXY_REQUIRE));
+        }
+        Ok(request)
+    }
+
+    /// 420 with what we do not support. RFC 3261 §8.2.2.3, §16.3 step 5.
+    pub(crate) fn refuse_extensions(&mut self, header: HeaderId) -> Step {
+        /// Options that one response names; a request with 9,000 gets no answer of its own size.
+        const MOST: usize = 16;
+        let mut lines = std::mem::take(&mut self.work.lines);
+        lines.clear();
+        for (place, option) in dialplane_syntax::header::option_tags(&self.message, header).take(MOST).enumerate() {
+            lines.extend_from_slice(if place == 0 { b"Unsupported: " } else { b", " });
+            lines.extend_from_slice(option);
+        }
+        if !lines.is_empty() {
+            lines.extend_from_slice(b"\r\n");
+        }
+        let step = self.respond(Answer { status: 420, reason: b"", lines: &lines });
+        self.work.lines = lines;
+        step
+    }
+
+    fn loop_hash(&mut self, uri: &[u8]) -> u64 {
+        let routes = self.message.all(HeaderId::ROUTE).map(|field| field.value);
+        branch::loop_hash(&self.snapshot.keys, uri, routes, &mut self.work.scratch)
+    }
+
+    /// RFC 5393 §4.2.1: a Via of ours whose branch was made for the same request URI and Route.
+    fn is_loop(&self, request: &Request<'b>) -> bool {
+        let listeners = &self.snapshot.listeners;
+        self.message.vias().skip_while(|_| false).flatten().any(|via| {
+            via.branch.and_then(Ours::read).is_some_and(|ours| ours.looped(request.loop_hash))
+                && listeners.iter().any(|listener| listener.is(via.host.raw(), via.port))
+        })
+    }
+
+    /// Whether an ACK answers a final response that we made ourselves: its To tag is then the one we gave.
+    fn is_own_ack(&mut self, request: &Request<'b>) -> bool {
+        let Some(to_tag) = request.essentials.to.tag().filter(|tag| tag.len() == TAG) else { return false };
+        let mut tag = std::mem::take(&mut self.work.value);
+        tag.clear();
+        push_tag(self.snapshot, &self.message, &request.essentials.via, &mut self.work.scratch, &mut tag);
+        let own = tag == to_tag;
+        self.work.value = tag;
+        own
+    }
+
+    /// RFC 3261 §22: whom the request comes from. `Err` when that must be answered first.
+    pub(crate) fn authenticate(&mut self, request: &Request<'b>, rule: Option<bool>) -> Result<(), Step> {
+        let wanted = rule.unwrap_or(self.snapshot.challenge);
+        if !wanted || request.is_exempt() {
+            return Ok(());
+        }
+        match self.identify(request)? {
+            Identity::Owner => Ok(()),
+            Identity::Other => {
+                self.work.note(|| "the credentials are another user's than From says".into());
+                Err(self.refuse(403))
+            }
+        }
+    }
+
+    /// A request that would leave for a place that no rule names needs somebody who answers for it.
+    pub(crate) fn may_relay(&mut self, request: &Request<'b>) -> Result<(), Step> {
+        if request.trusted || request.routed.authentic {
+            return Ok(());
+        }
+        let known = self.snapshot.relay
+            && !matches!(request.method, Method::Ack | Method::Cancel)
+            && matches!(self.identify(request)?, Identity::Owner);
+        if known {
+            return Ok(());
+        }
+        self.work.counters.count(Counter::RelayDenied);
+        self.work.note(|| "not for our domains, and nobody we know asks".into());
+        Err(self.refuse(403))
+    }
+
+    /// §16.6: sends the request to `hop`.
+    pub(crate) fn forward(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
+        let snapshot = self.snapshot;
+        let transport = self.path.transport;
+        let reply_to = reply_address_of_request(&request.essentials.via, self.path.peer, transport);
+        let Some(origin) = origin(&self.message, &request.essentials.via, reply_to, self.path.listener) else {
+            return self.refuse(400);
+        };
+        let to = match self.find_path(leaving) {
+            hop::Found::Path(to) => to,
+            hop::Found::Later => return Step::Done,
+            hop::Found::Nowhere(status) => {
+                self.work.counters.count(Counter::NoTarget);
+                return self.refuse(status);
+            }
+        };
+        let (Some(sender), Some(receiver)) = (
+            snapshot.listeners.get(usize::from(to.listener.0)),
+            snapshot.listeners.get(usize::from(self.path.listener.0)),
+        ) else {
+            return self.refuse(500);
+        };
+        let forward = super::forward::Forward {
+            uri: leaving.uri,
+            routed: request.routed,
+            path: leaving.path,
+            last_route: leaving.last_route,
+            sender,
+            receiver: (to.listener != self.path.listener).then_some(receiver),
+            record_route: leaving.record_route && makes_dialog(request),
+            strip_identity: snapshot.challenge && !request.trusted,
+            own_realm: leaving.own_realm,
+            origin,
+            loop_hash: request.loop_hash,
+            source: self.path.peer,
+        };
+        let work = &mut *self.work;
+        super::forward::edits(
+            &self.message,
+            &request.essentials.via,
+            request.essentials.max_forwards,
+            &forward,
+            &snapshot.keys,
+            &mut work.scratch,
+            &mut work.edits,
+        );
+        work.counters.count(Counter::ForwardedRequests);
+        work.note(|| format!("forwarded to {}", to.peer));
+        Step::Forward(to)
+    }
+}
+
+/// Whether Record-Route means anything in this request: one that begins a dialog, or refreshes its target
+/// (RFC 3261 §16.6 step 4 asks for it there too, for elements that lost their state).
+fn makes_dialog(request: &Request<'_>) -> bool {
+    matches!(
+        request.method,
+        Method::Invite | Method::Subscribe | Method::Refer | Method::Notify | Method::Update | Method::Other
+    )
+}

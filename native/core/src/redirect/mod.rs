@@ -1,0 +1,123 @@
+//! Redirect server: contacts instead of a forward. RFC 3261 §8.3, §21.3.
+
+use crate::counter::Counter;
+use crate::proxy::request::Request;
+use crate::registrar::record::Bindings;
+use crate::respond::Answer;
+use crate::routing::Number;
+use crate::store::{NumberTable, Store};
+use crate::turn::{Step, Turn};
+use dialplane_syntax::Uri;
+
+/// Contacts that one response names.
+const MOST_CONTACTS: usize = 16;
+
+impl<'b, S: Store> Turn<'_, 'b, S> {
+    /// Contacts of the configuration, in its order.
+    pub(crate) fn redirect_to_contacts(&mut self, contacts: &[Box<[u8]>], status: u16) -> Step {
+        let mut lines = self.lines();
+        for contact in contacts.iter().take(MOST_CONTACTS) {
+            push_contact(contact, b"", &mut lines);
+        }
+        self.redirect(lines, status)
+    }
+
+    /// The bindings of the request URI, by q (§8.3: ordered as §20.10 wants them).
+    pub(crate) fn redirect_to_bindings(&mut self, request: &Request<'b>, status: u16) -> Step {
+        let Some(uri) = request.sip_uri() else {
+            return self.refuse(416);
+        };
+        let mut value = std::mem::take(&mut self.work.value);
+        let mut lines = self.lines();
+        let read = self.read_bindings(&uri, &mut value).and_then(|()| {
+            let now = self.now.unix();
+            let bindings = Bindings::read(&value).map_err(|_| self.refuse(500))?;
+            let mut found: smallvec::SmallVec<[_; 8]> =
+                bindings.map(|stored| stored.binding).filter(|binding| binding.expires > now).collect();
+            found.sort_by_key(|binding| {
+                std::cmp::Reverse((binding.q.map_or(1000, |q| q.thousandths()), binding.modified))
+            });
+            for binding in found.iter().take(MOST_CONTACTS) {
+                lines.extend_from_slice(b"Contact: <");
+                lines.extend_from_slice(binding.contact);
+                lines.push(b'>');
+                if let Some(q) = binding.q {
+                    lines.extend_from_slice(b";q=");
+                    q.write(&mut lines);
+                }
+                lines.extend_from_slice(b"\r\n");
+            }
+            Ok(())
+        });
+        self.work.value = value;
+        if let Err(step) = read {
+            self.work.lines = lines;
+            return step;
+        }
+        if lines.is_empty() {
+            self.work.lines = lines;
+            self.work.counters.count(Counter::LookupMisses);
+            return self.not_found(&uri);
+        }
+        self.work.counters.count(Counter::LookupHits);
+        self.redirect(lines, status)
+    }
+
+    /// What a number table says of the number in the request URI; 404 when it says nothing.
+    pub(crate) fn redirect_by_number(&mut self, request: &Request<'b>, table: &dyn NumberTable, status: u16) -> Step {
+        let user = match request.uri {
+            Uri::Sip(sip) => sip.user,
+            Uri::Tel(tel) => Some(tel.number),
+            Uri::Other { .. } => None,
+        };
+        let mut buffer = [0; Number::MAX_DIGITS];
+        let digits = user.and_then(Number::read).and_then(|number| number.digits(&mut buffer));
+        let Some((matched, value)) = digits.and_then(|digits| table.longest(digits)) else {
+            self.work.counters.count(Counter::LookupMisses);
+            return self.refuse(404);
+        };
+        self.work.counters.count(Counter::LookupHits);
+        self.work.note(|| format!("{matched} digits found: {}", String::from_utf8_lossy(value)));
+        let mut lines = self.lines();
+        // `uri;q` values, one contact after another, separated by blanks.
+        for contact in value.split(|&octet| octet == b' ').filter(|contact| !contact.is_empty()).take(MOST_CONTACTS) {
+            push_contact(contact, user.unwrap_or_default(), &mut lines);
+        }
+        self.redirect(lines, status)
+    }
+
+    fn redirect(&mut self, lines: Vec<u8>, status: u16) -> Step {
+        self.work.counters.count(Counter::Redirected);
+        let step = self.respond(Answer { status, reason: b"", lines: &lines });
+        self.work.lines = lines;
+        step
+    }
+
+    fn lines(&mut self) -> Vec<u8> {
+        let mut lines = std::mem::take(&mut self.work.lines);
+        lines.clear();
+        lines
+    }
+}
+
+/// One Contact line. `{user}` in the URI stands for the user part that was asked for; a value without angle brackets gets
+/// them, so that its parameters stay those of the URI.
+fn push_contact(contact: &[u8], user: &[u8], lines: &mut Vec<u8>) {
+    lines.extend_from_slice(b"Contact: ");
+    let bare = !contact.contains(&b'<');
+    if bare {
+        lines.push(b'<');
+    }
+    match contact.windows(6).position(|window| window == b"{user}") {
+        Some(at) => {
+            lines.extend_from_slice(&contact[..at]);
+            lines.extend_from_slice(user);
+            lines.extend_from_slice(&contact[at + 6..]);
+        }
+        None => lines.extend_from_slice(contact),
+    }
+    if bare {
+        lines.push(b'>');
+    }
+    lines.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,91 @@
+//! Own responses of an element that keeps no transaction. RFC 3261 §8.2.6, §8.2.7, §16.11.
+
+use crate::counter::Counter;
+use crate::path::{ConnectionId, Path};
+use crate::proxy::response::reply_address_of_request;
+use crate::snapshot::Snapshot;
+use crate::text::{WORD, push_base32};
+use crate::turn::{Step, Turn};
+use dialplane_syntax::{Message, Method, Via, reason_phrase};
+
+/// What an own response says beyond what it copies from the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Answer<'a> {
+    /// 200 to 699.
+    pub status: u16,
+    /// Reason phrase; empty for the usual one of the status.
+    pub reason: &'a [u8],
+    /// Complete header lines.
+    pub lines: &'a [u8],
+}
+
+/// Characters of our To tags.
+pub(crate) const TAG: usize = WORD;
+
+/// Appends the To tag of our response to `message`: the same for each retransmission, and for its ACK (RFC 3261 §8.2.7).
+pub(crate) fn push_tag(snapshot: &Snapshot, message: &Message<'_>, via: &Via<'_>, scratch: &mut Vec<u8>, tag: &mut Vec<u8>) {
+    scratch.clear();
+    scratch.extend_from_slice(message.call_id().unwrap_or_default());
+    scratch.push(b' ');
+    scratch.extend_from_slice(via.branch.unwrap_or_default());
+    scratch.push(b' ');
+    scratch.extend_from_slice(message.from().ok().and_then(|from| from.tag()).unwrap_or_default());
+    if let Ok(cseq) = message.cseq() {
+        scratch.extend_from_slice(&cseq.number.to_be_bytes());
+    }
+    push_base32(snapshot.keys.tag.hash(scratch), TAG, tag);
+}
+
+impl<S> Turn<'_, '_, S> {
+    /// Answers the request with a status and nothing else.
+    pub(crate) fn refuse(&mut self, status: u16) -> Step {
+        self.respond(Answer { status, ..Answer::default() })
+    }
+
+    /// Answers the request. ACK is never answered; nothing is sent that the request's Via does not allow.
+    pub(crate) fn respond(&mut self, answer: Answer<'_>) -> Step {
+        let Some(via) = self.message.top_via().ok().filter(|_| self.message.method() != Some(Method::Ack)) else {
+            return Step::Done;
+        };
+        let peer = reply_address_of_request(&via, self.path.peer, self.path.transport);
+        let begin = self.out.len();
+        let mut tag = std::mem::take(&mut self.work.value);
+        tag.clear();
+        push_tag(self.snapshot, &self.message, &via, &mut self.work.scratch, &mut tag);
+        self.write(&answer, &tag, &self.snapshot.server);
+        // An unproved sender must not be able to have more sent to a victim than it sends itself: the first to go is what
+        // only informs, then the names of header fields shrink to their compact forms.
+        if self.out.len() - begin > self.message.bytes().len() && !self.snapshot.trusted.contains(self.path.peer.ip()) {
+            self.out.truncate(begin);
+            self.write(&answer, &tag, b"");
+            shrink(self.out, begin);
+            if self.out.len() - begin > self.message.bytes().len() && answer.lines.is_empty() {
+                self.out.truncate(begin);
+                self.work.value = tag;
+                self.work.counters.count(Counter::AmplificationAvoided);
+                return Step::Done;
+            }
+        }
+        self.work.value = tag;
+        self.work.counters.count(match answer.status {
+            ..200 => Counter::Answered1xx,
+            200..300 => Counter::Answered2xx,
+            300..400 => Counter::Answered3xx,
+            400..500 => Counter::Answered4xx,
+            500..600 => Counter::Answered5xx,
+            600.. => Counter::Answered6xx,
+        });
+        self.work.note(|| format!("answered {} {}", answer.status, reason_phrase(answer.status)));
+        Step::Send(Path { connection: ConnectionId(self.path.connection.0), peer, ..*self.path })
+    }
+
+    fn write(&mut self, answer: &Answer<'_>, tag: &[u8], server: &[u8]) {
+        let reason = if answer.reason.is_empty() { reason_phrase(answer.status).as_bytes() } else { answer.reason };
+        let extra = |fields: &mut dialplane_syntax::Fields<'_>| {
+            fields.raw(answer.lines);
+            fields.raw(server);
+        };
+        let source = self.path.peer;
+        dialplane_syntax::write_response(&self.message, answer.status, reason, Some(tag), source, extra, b"", self.out);
+    }
+}

@@ -1,0 +1,124 @@
+//! The configuration compiled: what a worker looks at while it serves. Immutable; a reload swaps it whole.
+
+use crate::access::Networks;
+use crate::config::{Config, ConfigError};
+use crate::keys::{Keys, SECRET_LEN};
+use crate::listener::Listener;
+use crate::path::Transport;
+use crate::registrar::Registrar;
+use crate::routing::RouteTable;
+use crate::store::NumberTable;
+use dialplane_syntax::{Limits, SipUri};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) limits: Limits,
+    pub(crate) keys: Keys,
+    pub(crate) trusted: Networks,
+    pub(crate) routes: RouteTable,
+    pub(crate) registrar: Registrar,
+    pub(crate) record_route: bool,
+    pub(crate) relay: bool,
+    /// Challenge requests outside dialogs (`auth.calls`).
+    pub(crate) challenge: bool,
+    pub(crate) realm: Option<Vec<u8>>,
+    /// `Server: name\r\n`, or nothing.
+    pub(crate) server: Vec<u8>,
+    domains: HashSet<Vec<u8>>,
+}
+
+impl Snapshot {
+    /// Compiles `config`. `tables` holds the number tables by name.
+    ///
+    /// # Errors
+    /// Everything in it that cannot be used.
+    pub fn build(
+        config: &Config,
+        secret: &[u8; SECRET_LEN],
+        tables: &HashMap<String, Arc<dyn NumberTable>>,
+    ) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let mut listeners = Vec::new();
+        for (index, entry) in config.listen.iter().enumerate() {
+            match Listener::new(index, entry) {
+                Ok(listener) => listeners.push(listener),
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut domains = HashSet::new();
+        for (index, domain) in config.domains.iter().enumerate() {
+            if dialplane_syntax::uri::Host::parse(domain.as_bytes()).is_ok() {
+                domains.insert(domain.to_ascii_lowercase().into_bytes());
+            } else {
+                errors.push(ConfigError::new(format!("domains[{index}]"), format!("'{domain}' is not a host name")));
+            }
+        }
+        let mut collect = |result: Result<_, Vec<ConfigError>>| result.map_err(|more| errors.extend(more)).ok();
+        let trusted = collect(Networks::read("proxy.trusted", &config.proxy.trusted));
+        let routes = RouteTable::build(config, tables).map_err(|more| errors.extend(more)).ok();
+        let registrar = Registrar::new(config, secret).map_err(|more| errors.extend(more)).ok();
+        match (trusted, routes, registrar) {
+            (Some(trusted), Some(routes), Some(registrar)) if errors.is_empty() => Ok(Self {
+                listeners,
+                limits: limits(config),
+                keys: Keys::derive(secret),
+                trusted,
+                routes,
+                registrar,
+                record_route: config.proxy.record_route,
+                relay: config.proxy.relay,
+                challenge: config.auth.calls,
+                realm: config.auth.realm.as_ref().map(|realm| realm.clone().into_bytes()),
+                server: server(&config.server.name),
+                domains,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// Whether a host is a domain of ours or an address that we listen on.
+    #[must_use]
+    pub fn is_own_host(&self, host: &[u8]) -> bool {
+        if self.listeners.iter().any(|listener| listener.host.eq_ignore_ascii_case(host)) {
+            return true;
+        }
+        let mut lower = [0; 255];
+        let Some(lower) = lower.get_mut(..host.len()) else { return false };
+        lower.copy_from_slice(host);
+        lower.make_ascii_lowercase();
+        self.domains.contains(&*lower)
+    }
+
+    /// Whether requests to this URI are for us to decide about (RFC 3261 §16.5): a host of ours, at no port or one of ours.
+    pub(crate) fn is_own(&self, uri: &SipUri<'_>) -> bool {
+        self.is_own_host(uri.host.raw())
+            && uri.port.is_none_or(|port| self.listeners.iter().any(|listener| listener.port == port))
+    }
+
+    /// Whether any listener has this transport.
+    pub(crate) fn has(&self, transport: Transport) -> bool {
+        self.listeners.iter().any(|listener| listener.transport == transport)
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits {
+        message: config.limits.message,
+        fields: config.limits.fields,
+        via: config.limits.via,
+        route: config.limits.route,
+        field: config.limits.field,
+        contacts: config.limits.contacts,
+        ..Limits::default()
+    }
+}
+
+/// The Server line; characters that would end it are left out.
+fn server(name: &str) -> Vec<u8> {
+    let name: String = name.chars().filter(|character| !character.is_control()).collect();
+    if name.is_empty() { Vec::new() } else { format!("Server: {name}\r\n").into_bytes() }
+}

@@ -1,0 +1,71 @@
+//! One message on its way through the engine: what every step of it needs, and where it may end.
+
+use crate::counter::Counter;
+use crate::engine::Work;
+use crate::path::Path;
+use crate::proxy::{self, response};
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::time::Now;
+use dialplane_syntax::Message;
+
+/// Where the way ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Nothing is sent (or it waits for a name).
+    Done,
+    /// The received message goes on, with the edits in [`Work::edits`].
+    Forward(Path),
+    /// What was appended to the output goes out.
+    Send(Path),
+}
+
+/// See the module.
+pub(crate) struct Turn<'t, 'b, S> {
+    pub snapshot: &'t Snapshot,
+    pub store: &'t S,
+    pub work: &'t mut Work,
+    pub now: Now,
+    /// Where the message came from.
+    pub path: &'t Path,
+    pub message: Message<'b>,
+    /// Own messages are appended here.
+    pub out: &'t mut Vec<u8>,
+}
+
+impl<S: Store> Turn<'_, '_, S> {
+    /// The whole way.
+    pub(crate) fn run(&mut self) -> Step {
+        if self.message.is_request() {
+            self.work.counters.count(Counter::Requests);
+            proxy::request::handle(self)
+        } else {
+            self.work.counters.count(Counter::Responses);
+            self.response()
+        }
+    }
+
+    /// RFC 3261 §16.7 as §16.11 leaves it to a stateless proxy.
+    fn response(&mut self) -> Step {
+        let listeners = &self.snapshot.listeners;
+        let Some(returned) = response::returned(&self.message, listeners) else {
+            self.work.counters.count(Counter::StrayResponses);
+            return Step::Done;
+        };
+        let forwarded = returned.upstream.and_then(|upstream| {
+            let keys = &self.snapshot.keys;
+            let (scratch, edits) = (&mut self.work.scratch, &mut self.work.edits);
+            response::forward(&self.message, &returned.ours, &upstream, listeners, keys, scratch, edits)
+        });
+        match forwarded {
+            Some(to) => {
+                self.work.counters.count(Counter::ForwardedResponses);
+                Step::Forward(to)
+            }
+            None => {
+                self.work.counters.count(Counter::StrayResponses);
+                Step::Done
+            }
+        }
+    }
+}

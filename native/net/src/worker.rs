@@ -1,0 +1,382 @@
+//! The loop of one worker: sockets to engine, engine's verdicts to sockets. One thread, no locks.
+
+use crate::control::{Control, Order};
+use crate::page::Page;
+use crate::resolve::Resolver;
+use crate::udp::{Batch, adopt};
+use crate::{clock, udp};
+use dialplane_core::config::{Config, ConfigError};
+use dialplane_core::counter::Counter;
+use dialplane_core::engine::{Engine, Verdict};
+use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
+use dialplane_core::snapshot::Snapshot;
+use dialplane_core::store::{NumberTable, Store};
+use dialplane_core::time::Now;
+use rustix::event::{Timespec, epoll};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Batches taken from one socket before the others are looked at.
+const TURNS: usize = 8;
+/// The counter page is at most this old while something happens.
+const PAGE_MS: u64 = 100;
+/// Event number of the control channel and of the resolver; the sockets count from 0.
+const CONTROL: u64 = u64::MAX;
+const RESOLVER: u64 = u64::MAX - 1;
+
+/// What the supervisor hands to a new worker.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// Effective configuration.
+    pub config: Config,
+    /// Own index.
+    pub worker: u16,
+    /// Number of workers.
+    pub workers: u16,
+    /// Index in `config.listen`, descriptor of the bound socket.
+    pub listeners: Vec<(u8, RawFd)>,
+    /// Folder of the shared store.
+    pub data: PathBuf,
+    /// Folder of the counter pages.
+    pub counters: PathBuf,
+}
+
+/// Why a worker cannot begin.
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    Config(Vec<ConfigError>),
+    /// The system refused something.
+    System(String, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => {
+                for (place, error) in errors.iter().enumerate() {
+                    write!(out, "{}{}: {}", if place > 0 { "; " } else { "" }, error.path, error.problem)?;
+                }
+                Ok(())
+            }
+            Self::System(what, error) => write!(out, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Opens number tables by their entry in the configuration; the store's business, handed in.
+pub type OpenTables = dyn Fn(&Config) -> Result<HashMap<String, Arc<dyn NumberTable>>, Vec<ConfigError>> + Send;
+
+/// One worker.
+pub struct Worker<S> {
+    engine: Engine<S>,
+    secret: [u8; dialplane_core::keys::SECRET_LEN],
+    open_tables: Box<OpenTables>,
+    sockets: Vec<Socket>,
+    /// Socket number of each listener.
+    numbers: Vec<Option<u8>>,
+    control: Control,
+    resolver: Resolver,
+    events: OwnedFd,
+    page: Page,
+    page_ms: u64,
+    page_old: bool,
+}
+
+struct Socket {
+    listener: ListenerId,
+    descriptor: OwnedFd,
+}
+
+impl<S: Store> Worker<S> {
+    /// Takes over the descriptors and compiles the configuration; nothing is read yet.
+    ///
+    /// # Errors
+    /// [`StartError`]; the sockets stay with the supervisor.
+    pub fn new(
+        boot: &Boot,
+        control: RawFd,
+        store: S,
+        secret: [u8; dialplane_core::keys::SECRET_LEN],
+        open_tables: Box<OpenTables>,
+    ) -> Result<Self, StartError> {
+        let system = |what: &'static str| move |error: io::Error| StartError::System(what.into(), error);
+        let control = Control::new(adopt(control).map_err(system("control channel"))?);
+        let tables = open_tables(&boot.config).map_err(StartError::Config)?;
+        let snapshot = Snapshot::build(&boot.config, &secret, &tables).map_err(StartError::Config)?;
+        let mut sockets = Vec::new();
+        let mut numbers = vec![None; boot.config.listen.len()];
+        for &(listener, descriptor) in &boot.listeners {
+            let descriptor = adopt(descriptor).map_err(system("listening socket"))?;
+            if let Some(number) = numbers.get_mut(usize::from(listener)) {
+                *number = u8::try_from(sockets.len()).ok();
+            }
+            sockets.push(Socket { listener: ListenerId(listener), descriptor });
+        }
+        let now = clock::now();
+        let resolver = Resolver::start().map_err(system("resolver"))?;
+        let events = register(&sockets, &control, &resolver).map_err(system("epoll"))?;
+        let page = Page::create(&boot.counters, boot.worker, now.unix_ms)
+            .map_err(|error| StartError::System(format!("counter page in {}", boot.counters.display()), error))?;
+        let mut seed = [0; 8];
+        getrandom(&mut seed).map_err(system("random numbers"))?;
+        let engine = Engine::new(Arc::new(snapshot), store, WorkerId(boot.worker), u64::from_ne_bytes(seed), now);
+        Ok(Self {
+            engine,
+            secret,
+            open_tables,
+            sockets,
+            numbers,
+            control,
+            resolver,
+            events,
+            page,
+            page_ms: now.monotonic_ms,
+            page_old: false,
+        })
+    }
+
+    /// Serves until the supervisor says stop; returns when what was queued is done.
+    ///
+    /// # Errors
+    /// When the system fails in a way that a successor might not meet.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut batch = Batch::new();
+        let mut ready: Vec<epoll::Event> = Vec::with_capacity(16);
+        self.control.ready();
+        loop {
+            let now = clock::now();
+            let timeout = self.timeout(now);
+            ready.clear();
+            match epoll::wait(&self.events, rustix::buffer::spare_capacity(&mut ready), timeout.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let mut stop = false;
+            for event in &ready {
+                match event.data.u64() {
+                    CONTROL => stop |= self.orders(),
+                    RESOLVER => self.answers(&mut batch),
+                    number => self.read(number as usize, TURNS, &mut batch)?,
+                }
+            }
+            self.timers(&mut batch);
+            self.publish(clock::now());
+            if stop {
+                return self.finish(&mut batch);
+            }
+        }
+    }
+
+    /// Reads what is queued in every socket, once more and no longer.
+    fn finish(&mut self, batch: &mut Batch) -> io::Result<()> {
+        for number in 0..self.sockets.len() {
+            self.read(number, usize::MAX, batch)?;
+        }
+        self.page.write(self.engine.counters())
+    }
+
+    /// Takes up to `turns` batches from socket `number`.
+    fn read(&mut self, number: usize, turns: usize, batch: &mut Batch) -> io::Result<()> {
+        let Some(socket) = self.sockets.get(number) else { return Ok(()) };
+        let listener = socket.listener;
+        for _ in 0..turns {
+            let Some(socket) = self.sockets.get(number) else { return Ok(()) };
+            let count = batch.receive(socket.descriptor.as_fd())?;
+            if count == 0 {
+                break;
+            }
+            self.engine.counters_mut().count(Counter::Batches);
+            let now = clock::now();
+            for frame in 0..count {
+                self.datagram(now, listener, frame, batch);
+            }
+            self.send(batch);
+            self.ask();
+            // A batch that was not full emptied the socket: the next wait will tell when there is more.
+            if count < udp::BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn datagram(&mut self, now: Now, listener: ListenerId, frame: usize, batch: &mut Batch) {
+        let Some(peer) = batch.peer(frame) else { return };
+        let path = Path { transport: Transport::Udp, listener, connection: ConnectionId(0), peer };
+        let (bytes, own) = batch.message_and_own(frame);
+        let begin = own.len();
+        match self.engine.handle(now, &path, bytes, own) {
+            Verdict::Done => {}
+            Verdict::Send(to) => {
+                let end = own.len();
+                queue_own(&self.numbers, batch, begin..end, &to);
+            }
+            Verdict::Forward(edits, to) => {
+                let (octets, range) = batch.frame(frame);
+                match edits.apply_in_place(octets, range.clone()) {
+                    Some(range) => {
+                        if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
+                            batch.queue_frame(frame, range, number, to.peer);
+                        }
+                    }
+                    // The head outgrew its headroom (very long Path or request URI): one copy.
+                    None => {
+                        let (message, own) = batch.message_and_own(frame);
+                        edits.apply(message, own);
+                        let end = own.len();
+                        queue_own(&self.numbers, batch, begin..end, &to);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Handles a datagram that is not in a frame: one that waited for a name.
+    fn parked(&mut self, now: Now, batch: &mut Batch) {
+        while let Some(parked) = self.engine.poll_ready() {
+            let begin = batch.own().len();
+            let to = match self.engine.handle_again(now, &parked.path, &parked.bytes, batch.own()) {
+                Verdict::Done => continue,
+                Verdict::Send(to) => to,
+                Verdict::Forward(edits, to) => {
+                    edits.apply(&parked.bytes, batch.own());
+                    to
+                }
+            };
+            let end = batch.own().len();
+            queue_own(&self.numbers, batch, begin..end, &to);
+            self.send(batch);
+        }
+    }
+
+    fn send(&mut self, batch: &mut Batch) {
+        if !batch.is_queued() {
+            return;
+        }
+        let sockets: smallvec::SmallVec<[BorrowedFd<'_>; 8]> =
+            self.sockets.iter().map(|socket| socket.descriptor.as_fd()).collect();
+        let outcome = batch.flush(&sockets);
+        let counters = self.engine.counters_mut();
+        counters.add(Counter::Sent, outcome.messages);
+        counters.add(Counter::SentBytes, outcome.bytes);
+        counters.add(Counter::SendErrors, outcome.errors);
+    }
+
+    /// Puts the engine's questions to the resolver.
+    fn ask(&mut self) {
+        while let Some(question) = self.engine.poll_question() {
+            self.resolver.ask(question);
+        }
+    }
+
+    /// Takes the resolver's answers, and handles the datagrams that waited for them.
+    fn answers(&mut self, batch: &mut Batch) {
+        let now = clock::now();
+        for answer in self.resolver.answers() {
+            self.engine.handle_answer(now, &answer.question, &answer.addresses, answer.ttl);
+        }
+        self.parked(now, batch);
+        self.ask();
+    }
+
+    /// Lets the engine do what is due.
+    fn timers(&mut self, batch: &mut Batch) {
+        let now = clock::now();
+        if self.engine.poll_timeout().is_none_or(|due| due > now.monotonic_ms) {
+            return;
+        }
+        self.engine.handle_timeout(now);
+        loop {
+            let begin = batch.own().len();
+            let Some(to) = self.engine.poll_send(now, batch.own()) else { break };
+            let end = batch.own().len();
+            queue_own(&self.numbers, batch, begin..end, &to);
+        }
+        self.send(batch);
+        self.ask();
+    }
+
+    /// Carries out the supervisor's orders. Returns whether to stop.
+    fn orders(&mut self) -> bool {
+        while let Some(order) = self.control.order() {
+            match order {
+                Order::Stop(_) => return true,
+                Order::Unreadable(why) => self.control.refused(&[(String::new(), why)]),
+                Order::Reload(octets) => match self.compile(&octets) {
+                    Ok(snapshot) => {
+                        self.engine.reload(Arc::new(snapshot), clock::now());
+                        self.control.reloaded();
+                    }
+                    Err(errors) => {
+                        let problems: Vec<_> = errors.into_iter().map(|error| (error.path, error.problem)).collect();
+                        self.control.refused(&problems);
+                    }
+                },
+            }
+        }
+        false
+    }
+
+    fn compile(&self, octets: &[u8]) -> Result<Snapshot, Vec<ConfigError>> {
+        let config: Config =
+            serde_json::from_slice(octets).map_err(|error| vec![ConfigError::new("", error.to_string())])?;
+        let tables = (self.open_tables)(&config)?;
+        Snapshot::build(&config, &self.secret, &tables)
+    }
+
+    /// How long to wait for events.
+    fn timeout(&self, now: Now) -> Option<Timespec> {
+        let page = self.page_old.then_some(self.page_ms + PAGE_MS);
+        let due = match (self.engine.poll_timeout(), page) {
+            (Some(one), Some(other)) => one.min(other),
+            (one, other) => one.or(other)?,
+        };
+        let wait = due.saturating_sub(now.monotonic_ms);
+        Some(Timespec {
+            tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX),
+            tv_nsec: (wait % 1000) as i64 * 1_000_000,
+        })
+    }
+
+    /// Shows the counters if the page is old enough.
+    fn publish(&mut self, now: Now) {
+        if now.monotonic_ms < self.page_ms + PAGE_MS {
+            self.page_old = true;
+            return;
+        }
+        // A full disk must not stop the traffic; the next page will tell.
+        let _ = self.page.write(self.engine.counters());
+        self.page_ms = now.monotonic_ms;
+        self.page_old = false;
+    }
+}
+
+fn queue_own(numbers: &[Option<u8>], batch: &mut Batch, range: std::ops::Range<usize>, to: &Path) {
+    if let Some(number) = numbers.get(usize::from(to.listener.0)).copied().flatten() {
+        batch.queue_own(range, number, to.peer);
+    }
+}
+
+fn register(sockets: &[Socket], control: &Control, resolver: &Resolver) -> io::Result<OwnedFd> {
+    let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    for (number, socket) in sockets.iter().enumerate() {
+        epoll::add(&events, &socket.descriptor, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
+    }
+    epoll::add(&events, control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
+    epoll::add(&events, resolver.ready(), epoll::EventData::new_u64(RESOLVER), epoll::EventFlags::IN)?;
+    Ok(events)
+}
+
+fn getrandom(octets: &mut [u8]) -> io::Result<()> {
+    let got = rustix::rand::getrandom(octets, rustix::rand::GetRandomFlags::empty())?;
+    if got == octets.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
