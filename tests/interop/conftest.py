@@ -10,8 +10,10 @@ import pytest
 
 from . import subject
 from .capture import Capture, capturing
+from .endpoint import Endpoint
 from .ladder import draw
 from .namespace import namespace
+from .sipp import Sipp
 from .subject import Server, Setup
 
 _capture = pytest.StashKey[Capture]()
@@ -41,6 +43,26 @@ def serve(network: None, tmp_path: Path) -> Iterator[Callable[[Setup], Server]]:
             return stack.enter_context(subject.serving(setup, tmp_path / "subject"))
 
         yield start
+
+
+@pytest.fixture
+def sipp(network: None, tmp_path: Path) -> Sipp:
+    """Runs SIPp with our scenarios."""
+    return Sipp(tmp_path)
+
+
+@pytest.fixture
+def alice(network: None) -> Iterator[Endpoint]:
+    """A socket at alice's address."""
+    with Endpoint("alice") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bob(network: None) -> Iterator[Endpoint]:
+    """A socket at bob's address."""
+    with Endpoint("bob") as opened:
+        yield opened
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from .subject import Rule, Server, Setup
 
 RECORDED = Setup(record_route=True)
 DIRECT = Setup(record_route=False)
-
-
-@pytest.fixture
-def sipp(tmp_path: Path) -> Sipp:
-    return Sipp(tmp_path)
 
 
 def register_bob() -> None:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from .capture import Capture
 from .endpoint import Endpoint
-from .message import Message, parse
+from .message import Message, challenge_of, credentials, parse, unique
 from .namespace import HOSTS
 from .subject import Rule, Server, Setup
 
 BOB = "sip:bob@192.0.2.12:5060"
 SERVER = "192.0.2.1"
 SELF = "sip:192.0.2.1:5060"
-
-
-@pytest.fixture
-def alice(network: None) -> Iterator[Endpoint]:
-    with Endpoint("alice") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bob(network: None) -> Iterator[Endpoint]:
-    with Endpoint("bob") as opened:
-        yield opened
 
 
 def invite(alice: Endpoint, uri: str = BOB, *, fields: tuple[tuple[str, str], ...] = ()) -> Message:
@@ -249,8 +237,6 @@ def test_stranger_is_not_relayed(serve: Callable[[Setup], Server], bob: Endpoint
 
 def test_caller_of_our_domain_is_challenged(serve: Callable[[Setup], Server], alice: Endpoint, bob: Endpoint) -> None:
     """RFC 3261 §22.3: 407; with credentials the request passes, and its ACK too."""
-    from .message import challenge_of, credentials, unique
-
     serve(Setup(call_auth=True, trusted=()))
     assert bob.register("bob", password="builder").status == 200
     asked = invite(alice, "sip:bob@example.org")

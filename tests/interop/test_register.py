@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from .capture import Capture
 from .message import Message, parse
@@ -22,11 +19,6 @@ def last_response(capture: Capture) -> Message:
 def contacts(message: Message) -> set[str]:
     """Contact URIs of a 200 to REGISTER."""
     return {found[0] for value in message.all("contact") if (found := re.search(r"(?<=<)[^>]*", value))}
-
-
-@pytest.fixture
-def sipp(tmp_path: Path) -> Sipp:
-    return Sipp(tmp_path)
 
 
 def credentials(password: str) -> list[str]:

@@ -41,9 +41,10 @@ modparam("registrar", "default_expires", {default_expires})
 modparam("registrar", "max_expires", {max_expires})
 modparam("registrar|nathelper", "received_avp", "$avp(received)")
 modparam("registrar", "use_path", 1)
-modparam("registrar", "path_mode", 0)
+modparam("registrar", "path_mode", 2)
+modparam("registrar", "min_expires", {min_expires})
 modparam("registrar", "max_contacts", 10)
-modparam("registrar", "append_branches", 0)
+modparam("registrar", "append_branches", 1)
 modparam("auth_db", "db_url", "sqlite:///{database}")
 modparam("auth_db", "calculate_ha1", 0)
 modparam("auth_db", "password_column", "ha1")
@@ -193,6 +194,7 @@ class Kamailio:
             database=self._database,
             default_expires=setup.default_expires,
             max_expires=setup.max_expires,
+            min_expires=setup.min_expires,
             algorithm=setup.algorithms[0],
         )
         return text + _ROUTE.format(
