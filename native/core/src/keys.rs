@@ -2,8 +2,10 @@
 //!
 //! Each purpose has a key of its own, so that a text made for one is worthless for another.
 
+use crate::auth::nonce::NonceKey;
 use sha2::{Digest, Sha256};
 use siphasher::sip::{SipHasher13, SipHasher24};
+use siphasher::sip128;
 
 /// Octets of the shared secret.
 pub const SECRET_LEN: usize = 64;
@@ -13,8 +15,14 @@ pub const SECRET_LEN: usize = 64;
 pub struct Keys {
     /// Authenticates branches (RFC 3261 §16.11).
     pub(crate) branch: SipHasher24,
+    /// Makes digests for users that do not exist (RFC 3261 §22.1).
+    pub(crate) decoy: sip128::SipHasher24,
+    /// Fingerprints of requests, see [`crate::store::Nonces::mark_request`].
+    pub(crate) fingerprint: SipHasher13,
     /// Recognises loops (RFC 5393 §4.2); need not withstand an attacker, so the faster rounds.
     pub(crate) looping: SipHasher13,
+    /// Makes nonces (RFC 7616 §3.3).
+    pub(crate) nonce: NonceKey,
     /// Authenticates the Record-Route that we insert.
     pub(crate) route: SipHasher24,
     /// Makes To tags that are the same for each retransmission (RFC 3261 §8.2.7).
@@ -27,7 +35,10 @@ impl Keys {
     pub fn derive(secret: &[u8; SECRET_LEN]) -> Self {
         Self {
             branch: SipHasher24::new_with_key(&key(secret, b"branch")),
+            decoy: sip128::SipHasher24::new_with_key(&key(secret, b"decoy")),
+            fingerprint: SipHasher13::new_with_key(&key(secret, b"fingerprint")),
             looping: SipHasher13::new_with_key(&key(secret, b"loop")),
+            nonce: NonceKey::new(&key(secret, b"nonce")),
             route: SipHasher24::new_with_key(&key(secret, b"route")),
             tag: SipHasher24::new_with_key(&key(secret, b"tag")),
         }

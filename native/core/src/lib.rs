@@ -9,4 +9,5 @@ pub mod counter;
 pub mod path;
 pub mod registrar;
 pub mod store;
+pub mod testing;
 pub mod time;
