@@ -1,0 +1,306 @@
+//! One thread's loop: send what is due, receive what is there, check, count.
+
+use crate::check::Wrong;
+use crate::slots::Slots;
+use crate::socket::{BATCH, Inbox, Outbox, Socket};
+use crate::stats::Stats;
+use crate::workload::{Step, Workload};
+use std::io;
+use std::mem;
+use std::time::{Duration, Instant};
+
+/// An exchange without a sign for this long is lost, in nanoseconds.
+const PATIENCE: u64 = 1_000_000_000;
+
+/// When exchanges begin.
+#[derive(Clone, Copy)]
+pub enum Pace {
+    /// Closed loop: so many exchanges are always under way.
+    Window(usize),
+    /// Open loop: so many begin per second and thread, whatever comes back.
+    Rate(f64),
+}
+
+/// When a phase ends.
+#[derive(Clone, Copy)]
+pub enum Goal {
+    /// After so many exchanges.
+    Count(u64),
+    /// After so many nanoseconds.
+    Time(u64),
+}
+
+/// What the loop does while there is nothing to do.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Idle {
+    /// Looks again after so many nanoseconds, without giving up the core: waking the generator up is then no cost of
+    /// the server, which on loopback would be charged for it.
+    Spin(u64),
+    /// Sleeps until something comes, for machines without a core to spare.
+    Sleep,
+}
+
+/// A thread's sockets and state.
+pub struct Session {
+    workload: Box<dyn Workload>,
+    slots: Slots,
+    senders: Vec<Socket>,
+    outboxes: Vec<Outbox>,
+    uas: Option<Socket>,
+    uas_outbox: Outbox,
+    inbox: Inbox,
+    idle: Idle,
+    clock: Instant,
+    /// The next exchange; numbers of one thread are `step` apart.
+    next: u64,
+    step: u64,
+    /// Wrong messages still to be shown.
+    show: u64,
+}
+
+impl Session {
+    /// `first` is the first exchange number, `step` the distance to the next, `show` how many wrong messages to print.
+    pub fn new(
+        workload: Box<dyn Workload>,
+        senders: Vec<Socket>,
+        uas: Option<Socket>,
+        pace: Pace,
+        idle: Idle,
+        (first, step): (u64, u64),
+        show: u64,
+    ) -> Self {
+        let capacity = match pace {
+            Pace::Window(window) => (window * 4).next_power_of_two(),
+            Pace::Rate(_) => 1 << 17,
+        };
+        Self {
+            workload,
+            slots: Slots::new(capacity, step),
+            outboxes: senders.iter().map(|_| Outbox::default()).collect(),
+            senders,
+            uas,
+            uas_outbox: Outbox::default(),
+            inbox: Inbox::new(),
+            idle,
+            clock: Instant::now(),
+            next: first,
+            step,
+            show,
+        }
+    }
+
+    /// Whether the server gave two exchanges one branch.
+    pub fn shares_branches(&self) -> bool {
+        self.workload.shares_branches()
+    }
+
+    /// Repeats one exchange until it succeeds, so that the server is known to be up; false after `patience`.
+    pub fn wait_for_server(&mut self, patience: Duration) -> io::Result<bool> {
+        let begun = Instant::now();
+        let mut stats = Stats::new();
+        while begun.elapsed() < patience && stats.right + stats.wrong == 0 {
+            self.begin_one(self.now(), &mut stats);
+            self.flush()?;
+            let sent = Instant::now();
+            while sent.elapsed() < Duration::from_millis(100) && stats.right + stats.wrong == 0 {
+                self.receive(&mut stats)?;
+                self.flush()?;
+                self.rest(self.now());
+            }
+        }
+        // Answers to earlier tries, which waited in the server's socket, must not disturb what is measured.
+        let show = mem::take(&mut self.show);
+        let answered = Instant::now();
+        while answered.elapsed() < Duration::from_millis(200) {
+            self.receive(&mut Stats::new())?;
+            self.flush()?;
+            self.rest(self.now());
+        }
+        self.slots.expire(u64::MAX);
+        self.show = show;
+        Ok(stats.right > 0)
+    }
+
+    /// Runs one phase.
+    pub fn run(&mut self, pace: Pace, goal: Goal) -> io::Result<Stats> {
+        let mut stats = Stats::new();
+        let start = self.now();
+        let mut last = start;
+        let mut next_expiry = start + PATIENCE;
+        loop {
+            let now = self.now();
+            let left = match goal {
+                Goal::Count(count) => count - stats.begun,
+                Goal::Time(time) if now - start < time => u64::MAX,
+                Goal::Time(_) => 0,
+            };
+            if left == 0 {
+                break;
+            }
+            let begun = self.begin_due(pace, start, now, left, &mut stats);
+            self.flush()?;
+            let received = self.receive(&mut stats)?;
+            if received > 0 {
+                last = self.now();
+            }
+            if let Pace::Window(_) = pace
+                && now > next_expiry
+            {
+                stats.lost += self.slots.expire(now.saturating_sub(PATIENCE));
+                next_expiry = now + PATIENCE / 4;
+            }
+            if begun == 0 && received < BATCH / 2 {
+                let before = self.now();
+                self.rest(before);
+                stats.idle += self.now() - before;
+            }
+        }
+        last = last.max(self.drain(&mut stats, PATIENCE)?);
+        stats.lost += self.slots.expire(u64::MAX);
+        stats.elapsed = last - start;
+        Ok(stats)
+    }
+
+    /// Begins what is due at `now`, at most `left`; returns how many.
+    fn begin_due(&mut self, pace: Pace, start: u64, now: u64, left: u64, stats: &mut Stats) -> u64 {
+        match pace {
+            Pace::Window(window) => {
+                let room = window.saturating_sub(self.slots.open());
+                // Few at a time would cost more system calls than messages; so wait for half a batch, or half a window.
+                if room < (BATCH / 2).min(window.div_ceil(2)) {
+                    return 0;
+                }
+                let count = (room.min(BATCH) as u64).min(left);
+                for _ in 0..count {
+                    self.begin_one(now, stats);
+                }
+                count
+            }
+            Pace::Rate(rate) => {
+                let due = ((now - start) as f64 * rate / 1e9) as u64 + 1;
+                let count = due.saturating_sub(stats.begun).min(BATCH as u64).min(left);
+                for _ in 0..count {
+                    let intended = start + (stats.begun as f64 * 1e9 / rate) as u64;
+                    stats.behind = stats.behind.max(now.saturating_sub(intended));
+                    self.begin_one(intended, stats);
+                }
+                count
+            }
+        }
+    }
+
+    fn begin_one(&mut self, began: u64, stats: &mut Stats) {
+        let id = self.next;
+        self.next += self.step;
+        let copies = self.workload.begin(id, &mut self.outboxes);
+        stats.lost += u64::from(self.slots.begin(id, began, copies));
+        stats.begun += 1;
+        stats.sent += u64::from(copies);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        for (outbox, socket) in self.outboxes.iter_mut().zip(&self.senders) {
+            if outbox.len() > 0 {
+                outbox.flush(socket)?;
+            }
+        }
+        if let Some(socket) = &self.uas
+            && self.uas_outbox.len() > 0
+        {
+            self.uas_outbox.flush(socket)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one batch from each socket; returns how many messages.
+    fn receive(&mut self, stats: &mut Stats) -> io::Result<usize> {
+        let mut total = 0;
+        if let Some(socket) = &self.uas {
+            let count = self.inbox.receive(socket)?;
+            let now = self.now();
+            for i in 0..count {
+                let step = self.workload.at_uas(self.inbox.datagram(i), &mut self.slots, &mut self.uas_outbox);
+                self.count(i, step, now, stats);
+            }
+            total += count;
+        }
+        for sender in 0..self.senders.len() {
+            let count = self.inbox.receive(&self.senders[sender])?;
+            let now = self.now();
+            for i in 0..count {
+                let datagram = self.inbox.datagram(i);
+                let step = self.workload.at_uac(datagram, sender, &mut self.slots, &mut self.outboxes);
+                self.count(i, step, now, stats);
+            }
+            total += count;
+        }
+        Ok(total)
+    }
+
+    fn count(&mut self, i: usize, step: Result<Step, Wrong>, now: u64, stats: &mut Stats) {
+        match step {
+            Ok(Step::Continues) => (),
+            Ok(Step::Arrived(id)) => {
+                if let Some(began) = self.slots.arrive(id) {
+                    stats.right += 1;
+                    // A value beyond the bounds is recorded as the longest.
+                    stats.latency.saturating_record(now.saturating_sub(began));
+                }
+            }
+            Ok(Step::Stray) => {
+                stats.stray += 1;
+                self.show(i, "nobody waits for this message");
+            }
+            Err(wrong) => {
+                stats.wrong += 1;
+                if let Some(id) = wrong.exchange {
+                    self.slots.arrive(id);
+                }
+                self.show(i, &wrong.reason);
+            }
+        }
+    }
+
+    /// Prints a refused message, the first few only.
+    fn show(&mut self, i: usize, reason: &str) {
+        if self.show > 0 {
+            self.show -= 1;
+            eprintln!("wrong: {reason}\n{}", String::from_utf8_lossy(self.inbox.datagram(i)));
+        }
+    }
+
+    /// Receives until nothing is under way or nothing has come for `silence`; returns when the last message came.
+    fn drain(&mut self, stats: &mut Stats, silence: u64) -> io::Result<u64> {
+        let mut last = self.now();
+        while self.slots.open() > 0 {
+            self.flush()?;
+            if self.receive(stats)? > 0 {
+                last = self.now();
+            } else if self.now() - last > silence {
+                break;
+            } else {
+                self.rest(self.now());
+            }
+        }
+        Ok(last)
+    }
+
+    fn rest(&self, from: u64) {
+        match self.idle {
+            Idle::Spin(pause) => {
+                while self.now() < from + pause {
+                    std::hint::spin_loop();
+                }
+            }
+            Idle::Sleep => {
+                let sockets: Vec<&Socket> = self.senders.iter().chain(&self.uas).collect();
+                Socket::wait(&sockets, 1);
+            }
+        }
+    }
+
+    /// Nanoseconds since the session began.
+    fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+}
