@@ -13,8 +13,8 @@ _FULL = 12
 
 
 def draw(datagrams: Sequence[Datagram]) -> str:
-    """The ladder; datagrams that are not SIP are counted between the rungs, and a host's talk with itself is left out."""
-    datagrams = [datagram for datagram in datagrams if datagram.source[0] != datagram.destination[0]]
+    """The ladder; datagrams that are not SIP are counted between the rungs, and the question "ready?" is left out."""
+    datagrams = [datagram for datagram in datagrams if b"sip:ready@" not in datagram.payload]
     if not datagrams:
         return "(nothing was sent)"
     start = datagrams[0].time
