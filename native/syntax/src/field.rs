@@ -1,0 +1,232 @@
+//! Header fields and list elements as views. RFC 3261 §7.3.1.
+
+use crate::chars::{octet, offset_in, quoted_end, skip_lws, slice, trim, trim_end};
+use crate::header::HeaderId;
+use crate::index::{Line, NO_COLON};
+use crate::message::Message;
+use core::ops::Range;
+
+/// One header field.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Field<'b> {
+    /// The id of the name.
+    pub id: HeaderId,
+    /// The name as received, without blanks before the colon.
+    pub name: &'b [u8],
+    /// The value without white space at its ends; it may hold folds.
+    pub value: &'b [u8],
+    start: u32,
+    end: u32,
+    value_start: u32,
+}
+
+impl<'b> Field<'b> {
+    #[inline(always)]
+    pub(crate) fn new(bytes: &'b [u8], line: Line, end: usize) -> Self {
+        let start = line.start as usize;
+        let (name, rest) = if line.colon == NO_COLON {
+            (&[][..], start)
+        } else {
+            let colon = start + usize::from(line.colon);
+            (trim_end(slice(bytes, start, colon)), colon + 1)
+        };
+        let value = trim(slice(bytes, rest, end));
+        // An empty value lies where the colon ends.
+        let value_start = if value.is_empty() { rest } else { offset_in(bytes, value) };
+        Self { id: HeaderId(line.id), name, value, start: line.start, end: end as u32, value_start: value_start as u32 }
+    }
+
+    /// Octets of the message that the field takes, from its name to the CRLF after its last line: what a patch removes.
+    #[must_use]
+    pub fn line_range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Where the value lies in the message.
+    #[must_use]
+    pub fn value_range(&self) -> Range<usize> {
+        self.value_start as usize..self.value_start as usize + self.value.len()
+    }
+
+    /// The elements between commas; the whole value for headers that are no list. None for an empty list.
+    #[must_use]
+    pub fn elements(&self) -> FieldElements<'b> {
+        FieldElements { field: *self, at: 0, done: self.value.is_empty() }
+    }
+}
+
+/// One element of a list, or the value of a header that is no list.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Element<'b> {
+    /// The element without white space at its ends; may be empty between two commas.
+    pub value: &'b [u8],
+    /// The field it is in.
+    pub field: Field<'b>,
+    start: u32,
+    /// The comma before and behind it, as offsets in the message.
+    comma_before: Option<u32>,
+    comma_after: Option<u32>,
+}
+
+impl Element<'_> {
+    /// Where the element lies in the message.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.value.len()
+    }
+
+    /// Whether it is the first of its field.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.comma_before.is_none()
+    }
+
+    /// Whether it is the only one of its field.
+    #[must_use]
+    pub const fn is_only(&self) -> bool {
+        self.comma_before.is_none() && self.comma_after.is_none()
+    }
+
+    /// What a patch removes to take the element out: the whole field when it is the only one, else the element with one comma.
+    #[must_use]
+    pub fn removal_range(&self) -> Range<usize> {
+        match (self.comma_before, self.comma_after) {
+            (None, None) => self.field.line_range(),
+            (None, Some(after)) => {
+                let field = self.field.value_range();
+                let rest = slice(self.field.value, after as usize + 1 - field.start, self.field.value.len());
+                self.start as usize..after as usize + 1 + skip_lws(rest, 0)
+            }
+            (Some(before), _) => before as usize..self.range().end,
+        }
+    }
+}
+
+/// See [`Field::elements`].
+#[derive(Clone, Debug)]
+pub struct FieldElements<'b> {
+    field: Field<'b>,
+    at: usize,
+    done: bool,
+}
+
+impl<'b> Iterator for FieldElements<'b> {
+    type Item = Element<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Element<'b>> {
+        if self.done {
+            return None;
+        }
+        let value = self.field.value;
+        let base = self.field.value_start as usize;
+        let end = if self.field.id.is_list() { comma(value, self.at) } else { value.len() };
+        let part = slice(value, self.at, end);
+        let element = trim(part);
+        let start = if element.is_empty() { self.at } else { offset_in(value, element) };
+        let comma_before = (self.at > 0).then(|| (base + self.at - 1) as u32);
+        self.done = end >= value.len();
+        self.at = end + 1;
+        Some(Element {
+            value: element,
+            field: self.field,
+            start: (base + start) as u32,
+            comma_before,
+            comma_after: (!self.done).then_some((base + end) as u32),
+        })
+    }
+}
+
+/// The next comma at or after `from` that is neither in quotes nor in angle brackets; the length when there is none. A quote or bracket
+/// that is not closed takes the rest.
+#[inline]
+pub(crate) fn comma(value: &[u8], from: usize) -> usize {
+    let mut at = from;
+    loop {
+        match octet(value, at) {
+            b',' => return at,
+            b'"' => match quoted_end(value, at) {
+                Some(end) => at = end,
+                None => return value.len(),
+            },
+            b'<' => {
+                let rest = slice(value, at, value.len());
+                match rest.iter().position(|byte| *byte == b'>') {
+                    Some(end) => at += end + 1,
+                    None => return value.len(),
+                }
+            }
+            _ if at >= value.len() => return value.len(),
+            _ => at += 1,
+        }
+    }
+}
+
+/// All fields in order. See [`Message::fields`].
+#[derive(Clone, Debug)]
+pub struct FieldIter<'b> {
+    pub(crate) message: Message<'b>,
+    pub(crate) number: usize,
+}
+
+impl<'b> Iterator for FieldIter<'b> {
+    type Item = Field<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'b>> {
+        let field = self.message.field_at(self.number)?;
+        self.number += 1;
+        Some(field)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.message.field_count() + 1).saturating_sub(self.number);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for FieldIter<'_> {}
+
+/// The fields of one name in order. See [`Message::all`].
+#[derive(Clone, Debug)]
+pub struct Named<'b> {
+    pub(crate) message: Message<'b>,
+    pub(crate) id: HeaderId,
+    /// 0 when there is none left.
+    pub(crate) number: usize,
+}
+
+impl<'b> Iterator for Named<'b> {
+    type Item = Field<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'b>> {
+        if self.number == 0 {
+            return None;
+        }
+        let field = self.message.field_at(self.number)?;
+        self.number = self.message.next_of(self.id, self.number);
+        Some(field)
+    }
+}
+
+/// The elements over all fields of one name. See [`Message::elements`].
+#[derive(Clone, Debug)]
+pub struct Elements<'b> {
+    pub(crate) fields: Named<'b>,
+    pub(crate) current: Option<FieldElements<'b>>,
+}
+
+impl<'b> Iterator for Elements<'b> {
+    type Item = Element<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Element<'b>> {
+        loop {
+            if let Some(element) = self.current.as_mut().and_then(Iterator::next) {
+                return Some(element);
+            }
+            self.current = Some(self.fields.next()?.elements());
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Parameter lists `;name=value`, of header fields and of URIs. RFC 3261 §25.1 (`generic-param`, `uri-parameter`).
+
+use crate::chars::{TOKEN, VALUE, is, octet, offset_in, quoted_end, skip_lws, slice, span};
+use core::ops::Range;
+
+/// A parameter list that has been checked: `*( SEMI pname [ EQUAL pvalue ] )`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Params<'b> {
+    raw: &'b [u8],
+}
+
+/// One parameter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Param<'b> {
+    /// The name as received.
+    pub name: &'b [u8],
+    /// The value as received, a quoted string with its quotes; `None` when there is no `=`.
+    pub value: Option<&'b [u8]>,
+}
+
+impl<'b> Params<'b> {
+    /// The list over bytes that the caller has checked.
+    pub(crate) const fn checked(raw: &'b [u8]) -> Self {
+        Self { raw }
+    }
+
+    /// The parameters in order.
+    #[must_use]
+    pub fn iter(&self) -> ParamsIter<'b> {
+        ParamsIter { raw: self.raw, at: 0 }
+    }
+
+    /// The value of the first parameter of that name, in any case: outer `None` = absent, inner `None` = no `=`.
+    /// The value is as received; see [`strip_quotes`](crate::chars::strip_quotes) for quoted strings.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Option<Option<&'b [u8]>> {
+        self.iter().find(|param| param.name.eq_ignore_ascii_case(name)).map(|param| param.value)
+    }
+
+    /// Whether the parameter is there, with or without a value.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// The list as received, from the first `;`.
+    #[must_use]
+    pub const fn raw(&self) -> &'b [u8] {
+        self.raw
+    }
+
+    /// Octets of [`raw`](Self::raw) that the first parameter of that name takes, from its `;` to before the next one: removing them
+    /// removes the parameter.
+    #[must_use]
+    pub fn range_of(&self, name: &[u8]) -> Option<Range<usize>> {
+        let mut iter = self.iter();
+        loop {
+            let start = skip_lws(self.raw, iter.at);
+            let param = iter.next()?;
+            if param.name.eq_ignore_ascii_case(name) {
+                let last = param.value.unwrap_or(param.name);
+                return Some(start..offset_in(self.raw, last) + last.len());
+            }
+        }
+    }
+}
+
+impl<'b> IntoIterator for Params<'b> {
+    type Item = Param<'b>;
+    type IntoIter = ParamsIter<'b>;
+
+    fn into_iter(self) -> ParamsIter<'b> {
+        self.iter()
+    }
+}
+
+/// See [`Params::iter`].
+#[derive(Clone, Debug)]
+pub struct ParamsIter<'b> {
+    raw: &'b [u8],
+    at: usize,
+}
+
+impl<'b> Iterator for ParamsIter<'b> {
+    type Item = Param<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Param<'b>> {
+        let raw = self.raw;
+        let mut at = skip_lws(raw, self.at);
+        if octet(raw, at) != b';' {
+            return None;
+        }
+        at = skip_lws(raw, at + 1);
+        let end = name_end(raw, at);
+        let name = slice(raw, at, end);
+        at = skip_lws(raw, end);
+        if octet(raw, at) != b'=' {
+            self.at = end;
+            return Some(Param { name, value: None });
+        }
+        at = skip_lws(raw, at + 1);
+        let end = value_end(raw, at)?;
+        self.at = end;
+        Some(Param { name, value: Some(slice(raw, at, end)) })
+    }
+}
+
+/// Names of URI parameters may hold more than tokens do (`paramchar`), but never `;` or `=`.
+#[inline(always)]
+fn name_end(raw: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(byte) = raw.get(at) {
+        if *byte == b'=' || !is(*byte, VALUE) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+#[inline(always)]
+fn value_end(raw: &[u8], at: usize) -> Option<usize> {
+    if octet(raw, at) == b'"' { quoted_end(raw, at) } else { Some(span(raw, at, VALUE)) }
+}
+
+/// Checks one `SEMI token [ EQUAL gen-value ]` of a header field whose `;` is at `at`; gives it and the position behind.
+///
+/// DEVIATION: the value may be empty; devices send `branch=` and `expires=`.
+#[inline(always)]
+pub(crate) fn header_param(raw: &[u8], at: usize) -> Option<(Param<'_>, usize)> {
+    let start = skip_lws(raw, at + 1);
+    let end = span(raw, start, TOKEN);
+    if end == start {
+        return None;
+    }
+    let name = slice(raw, start, end);
+    let mut at = end;
+    if octet(raw, at) != b'=' {
+        at = skip_lws(raw, at);
+        if octet(raw, at) != b'=' {
+            return Some((Param { name, value: None }, end));
+        }
+    }
+    at = skip_lws(raw, at + 1);
+    let end = value_end(raw, at)?;
+    Some((Param { name, value: Some(slice(raw, at, end)) }, end))
+}

@@ -1,0 +1,159 @@
+//! The header index: where each line begins and what its name is. Caller's storage, reused from message to message.
+//!
+//! Eight octets per field. Of each name only the first field is reachable at once (`first`); two bit sets tell which names are
+//! present and which come more than once, so that most checks of a message are one mask operation.
+
+use crate::error::ParseError;
+use crate::header::HeaderId;
+use crate::method::Method;
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// Storage for [`parse`](crate::parse): allocated once, reused for each message.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// Line 0 is the start line; after the last field comes the end of the head.
+    pub(crate) lines: Box<[Line]>,
+    /// Lines in use, the start line included.
+    pub(crate) count: usize,
+    /// Line of the first field of each name; only meaningful where `present` has the bit.
+    pub(crate) first: [u16; IDS],
+    pub(crate) present: IdSet,
+    pub(crate) repeated: IdSet,
+    pub(crate) start: Start,
+    /// Where the body begins and where the message ends.
+    pub(crate) body: usize,
+    pub(crate) end: usize,
+    pub(crate) fault: Option<ParseError>,
+}
+
+/// Ids rounded up, so that a set is two words.
+pub(crate) const IDS: usize = 128;
+
+/// One line of the head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Line {
+    /// Offset of its first octet.
+    pub(crate) start: u32,
+    /// Offset of the colon in the line; [`NO_COLON`] for a line that is no header field.
+    pub(crate) colon: u16,
+    pub(crate) id: u8,
+}
+
+pub(crate) const NO_COLON: u16 = u16::MAX;
+
+/// The start line, RFC 3261 §7.1 and §7.2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    pub(crate) is_request: bool,
+    pub(crate) method: Method,
+    pub(crate) status: u16,
+    /// Method and Request-URI, or nothing and the reason phrase.
+    pub(crate) method_end: u32,
+    pub(crate) text_start: u32,
+    pub(crate) text_end: u32,
+    /// End of the line without CRLF.
+    pub(crate) end: u32,
+}
+
+/// A set of header ids.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct IdSet([u64; 2]);
+
+impl IdSet {
+    pub(crate) const fn of(ids: &[HeaderId]) -> Self {
+        let mut set = Self([0; 2]);
+        let mut i = 0;
+        while i < ids.len() {
+            let id = ids[i].0;
+            set.0[(id >> 6) as usize & 1] |= 1 << (id & 63);
+            i += 1;
+        }
+        set
+    }
+
+    #[inline(always)]
+    pub(crate) const fn contains(&self, id: HeaderId) -> bool {
+        self.0[(id.0 >> 6) as usize & 1] >> (id.0 & 63) & 1 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn insert(&mut self, id: HeaderId) {
+        self.0[(id.0 >> 6) as usize & 1] |= 1 << (id.0 & 63);
+    }
+
+    #[inline(always)]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self([self.0[0] & other.0[0], self.0[1] & other.0[1]])
+    }
+
+    #[inline(always)]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
+    }
+
+    /// The lowest id in the set.
+    #[inline(always)]
+    pub(crate) const fn lowest(self) -> Option<HeaderId> {
+        if self.0[0] != 0 {
+            Some(HeaderId(self.0[0].trailing_zeros() as u8))
+        } else if self.0[1] != 0 {
+            Some(HeaderId(64 + self.0[1].trailing_zeros() as u8))
+        } else {
+            None
+        }
+    }
+}
+
+impl Index {
+    /// Storage for 256 fields, the default limit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(256)
+    }
+
+    /// Storage for that many fields; a message with more is refused, whatever the limits say. At most 65,534.
+    #[must_use]
+    pub fn with_capacity(fields: usize) -> Self {
+        let fields = fields.min(usize::from(u16::MAX) - 1);
+        Self {
+            lines: vec![Line::default(); fields + 2].into_boxed_slice(),
+            count: 0,
+            first: [0; IDS],
+            present: IdSet::default(),
+            repeated: IdSet::default(),
+            start: Start {
+                is_request: false,
+                method: Method::Other,
+                status: 0,
+                method_end: 0,
+                text_start: 0,
+                text_end: 0,
+                end: 0,
+            },
+            body: 0,
+            end: 0,
+            fault: None,
+        }
+    }
+
+    /// Fields it can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.lines.len().saturating_sub(2)
+    }
+
+    /// The line and the start of the next one.
+    #[inline(always)]
+    pub(crate) fn line(&self, number: usize) -> Option<(Line, usize)> {
+        let line = *self.lines.get(number)?;
+        let next = self.lines.get(number + 1)?;
+        Some((line, next.start as usize))
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,229 @@
+//! Hosts and ports. RFC 3261 §25.1 (`host`), RFC 5118 §4, RFC 5954 §4 (the corrected IPv6 grammar).
+
+use crate::chars::{HOST, decimal, is, octet, slice, span};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// `host = hostname / IPv4address / IPv6reference`.
+#[derive(Clone, Copy, Debug)]
+pub enum Host<'b> {
+    /// A host name as received; compare without case.
+    Name(&'b [u8]),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// The address of an IPv6 reference.
+    V6(Ipv6Addr),
+}
+
+impl<'b> Host<'b> {
+    /// Parses a host; IPv6 in brackets. `None` when it is none.
+    ///
+    /// DEVIATION: `_` is read in host names; container and Windows networks use it, and DNS carries it.
+    #[inline]
+    #[must_use]
+    pub fn parse(host: &'b [u8]) -> Option<Self> {
+        match host {
+            [b'[', inner @ .., b']'] => parse_v6(inner).map(Self::V6),
+            [b'0'..=b'9', ..] => match parse_v4(host) {
+                Some(address) => Some(Self::V4(address)),
+                None => parse_name(host),
+            },
+            _ => parse_name(host),
+        }
+    }
+
+    /// The address, unless it is a name.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Name(_) => None,
+            Self::V4(address) => Some(IpAddr::V4(*address)),
+            Self::V6(address) => Some(IpAddr::V6(*address)),
+        }
+    }
+
+    /// Whether both name the same host: names without case and without a final dot, addresses by value (RFC 5118 §4.1: many texts, one
+    /// address). A name never equals an address (RFC 3261 §19.1.4).
+    #[must_use]
+    pub fn matches(&self, other: &Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Name(a), Host::Name(b)) => without_dot(a).eq_ignore_ascii_case(without_dot(b)),
+            (Self::V4(a), Host::V4(b)) => a == b,
+            (Self::V6(a), Host::V6(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    /// Appends the canonical text: names in lower case without a final dot, IPv6 compressed and in brackets (RFC 5952 §4).
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Name(name) => out.extend(without_dot(name).iter().map(u8::to_ascii_lowercase)),
+            Self::V4(address) => write_v4(*address, out),
+            Self::V6(address) => {
+                out.push(b'[');
+                write_v6(*address, out);
+                out.push(b']');
+            }
+        }
+    }
+}
+
+impl PartialEq for Host<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other)
+    }
+}
+
+impl Eq for Host<'_> {}
+
+/// Whether two sent-by values name the same element: hosts as [`Host::matches`], an absent port as `default_port`
+/// (RFC 3261 §18.1.2, §18.2.2).
+#[must_use]
+pub fn sent_by_matches(a: (&Host<'_>, Option<u16>), b: (&Host<'_>, Option<u16>), default_port: u16) -> bool {
+    a.1.unwrap_or(default_port) == b.1.unwrap_or(default_port) && a.0.matches(b.0)
+}
+
+/// Appends an address without brackets.
+pub fn write_address(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => write_v4(address, out),
+        IpAddr::V6(address) => write_v6(address, out),
+    }
+}
+
+/// Appends an address as a host, IPv6 in brackets.
+pub fn write_host(address: IpAddr, out: &mut Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => Host::V4(address).write(out),
+        IpAddr::V6(address) => Host::V6(address).write(out),
+    }
+}
+
+/// An address parameter such as `received`: IPv4, or IPv6 with or without brackets (RFC 5118 §4.5).
+#[must_use]
+pub fn parse_address(text: &[u8]) -> Option<IpAddr> {
+    match text {
+        [b'[', inner @ .., b']'] => parse_v6(inner).map(IpAddr::V6),
+        _ if text.contains(&b':') => parse_v6(text).map(IpAddr::V6),
+        _ => parse_v4(text).map(IpAddr::V4),
+    }
+}
+
+/// End of what may be a host that begins at `start`: behind `]`, or the first octet no host name has.
+#[inline(always)]
+pub(crate) fn host_end(bytes: &[u8], start: usize) -> usize {
+    if octet(bytes, start) == b'[' {
+        // The longest IPv6 text has 45 octets; a search without a bound would read a hostile value twice.
+        let window = slice(bytes, start, bytes.len().min(start + 64));
+        return window.iter().position(|byte| *byte == b']').map_or(start, |end| start + end + 1);
+    }
+    span(bytes, start, HOST)
+}
+
+/// `port = 1*DIGIT`, at most 65535.
+#[inline(always)]
+pub(crate) fn parse_port(text: &[u8]) -> Option<u16> {
+    if text.is_empty() || text.len() > 5 {
+        return decimal(text).and_then(|number| u16::try_from(number).ok());
+    }
+    let mut number = 0u32;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u32::from(digit);
+    }
+    u16::try_from(number).ok()
+}
+
+/// `hostname = *( domainlabel "." ) toplabel [ "." ]`, at most 255 octets; labels neither are empty nor begin or end with `-`.
+///
+/// DEVIATION: the last label may begin with a digit. Devices send broken IPv4 addresses such as `1192.0.2.20` in URIs that nobody resolves;
+/// whoever resolves one finds no such name.
+#[inline(always)]
+fn parse_name(host: &[u8]) -> Option<Host<'_>> {
+    if host.is_empty() || host.len() > 255 {
+        return None;
+    }
+    let mut previous = b'.';
+    for byte in host {
+        if !is(*byte, HOST) || (previous == b'.' && matches!(byte, b'.' | b'-')) || (previous == b'-' && *byte == b'.')
+        {
+            return None;
+        }
+        previous = *byte;
+    }
+    (previous != b'-').then_some(Host::Name(host))
+}
+
+/// `1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT`, each at most 255, decimal also with leading zeros.
+#[inline(always)]
+fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut index = 0;
+    let mut number = 0u32;
+    let mut digits = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            number = number * 10 + u32::from(digit);
+            digits += 1;
+            if digits > 3 {
+                return None;
+            }
+        } else if *byte == b'.' && digits > 0 && index < 3 {
+            *octets.get_mut(index)? = u8::try_from(number).ok()?;
+            index += 1;
+            number = 0;
+            digits = 0;
+        } else {
+            return None;
+        }
+    }
+    if index != 3 || digits == 0 {
+        return None;
+    }
+    octets[3] = u8::try_from(number).ok()?;
+    Some(Ipv4Addr::from(octets))
+}
+
+/// The text of an IPv6 address without brackets.
+///
+/// DEVIATION: the `:::` that the grammar of RFC 3261 lets through before an IPv4 tail is read as `::` (RFC 5118 §4.10).
+fn parse_v6(text: &[u8]) -> Option<Ipv6Addr> {
+    if text.len() > 45 {
+        return None;
+    }
+    let text = core::str::from_utf8(text).ok()?;
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (head, tail) = text.split_once(":::")?;
+    let mut fixed = [0u8; 48];
+    let (head, tail) = (head.as_bytes(), tail.as_bytes());
+    let length = head.len() + 2 + tail.len();
+    let mut parts = head.iter().chain(b"::").chain(tail);
+    for slot in fixed.get_mut(..length)? {
+        *slot = *parts.next()?;
+    }
+    core::str::from_utf8(slice(&fixed, 0, length)).ok()?.parse().ok()
+}
+
+fn without_dot(name: &[u8]) -> &[u8] {
+    name.strip_suffix(b".").unwrap_or(name)
+}
+
+fn write_v4(address: Ipv4Addr, out: &mut Vec<u8>) {
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            out.push(b'.');
+        }
+        crate::chars::write_decimal(u64::from(octet), out);
+    }
+}
+
+fn write_v6(address: Ipv6Addr, out: &mut Vec<u8>) {
+    let text = alloc::format!("{address}");
+    out.extend_from_slice(text.as_bytes());
+}
