@@ -8,12 +8,17 @@ Credentials: TypeAlias = tuple[str, str]
 Account: TypeAlias = tuple[str, str]
 """An address-of-record taken apart: user name and domain. RFC 3261 §10."""
 
+IdRange: TypeAlias = tuple[int, int]
+"""First and last ``id`` of rows to delete, both included."""
+
 Binding: TypeAlias = tuple[
+    int,  # id: record_id(username, domain) plus the place of the binding in its record, 0 to 255
     str,  # ruid: unique, the same for a binding as long as it lives (refreshes keep it)
     str,  # username
     str,  # domain
     str,  # contact: the URI of the Contact header field
-    str | None,  # received: "sip:HOST:PORT" the REGISTER came from, when it differs from the Contact
+    str | None,  # params: its other parameters as they came, with their semicolons, without q and expires
+    str | None,  # received: "sip:HOST:PORT;transport=udp" the REGISTER came from, when requests must go back there
     str | None,  # path: value of the Path header fields, RFC 3327
     int,  # expires: when the binding ends, seconds since 1970
     float,  # q: -1.0 when the Contact has none (Kamailio's convention)
@@ -22,9 +27,8 @@ Binding: TypeAlias = tuple[
     int,  # last_modified: seconds since 1970
     str,  # user_agent
     str | None,  # socket: "udp:HOST:PORT" of the listener that received the REGISTER
-    int | None,  # methods: bits as in Kamailio; None when the Contact has no "methods"
-    str | None,  # instance: "+sip.instance", RFC 5626
-    int,  # reg_id: 0 when there is none
+    str | None,  # instance: "+sip.instance" of params, RFC 5626
+    int,  # reg_id: "reg-id" of params, 0 when there is none
 ]
 """One binding (RFC 3261 §10) in the order of the columns that the database mirror writes."""
 

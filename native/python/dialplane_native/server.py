@@ -10,6 +10,7 @@ counter_names = _server.counter_names
 counters = _server.counters
 digests = _server.digests
 explain = _server.explain
+record_id = _server.record_id
 run_worker = _server.run_worker
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "counters",
     "digests",
     "explain",
+    "record_id",
     "run_worker",
 ]

@@ -7,7 +7,7 @@ here logs; what is to be logged goes over the control channel of the worker.
 from collections.abc import Callable, Sequence
 from typing import Literal, Self, final
 
-from dialplane_native.records import Account, Binding, Credentials, WorkerCounters
+from dialplane_native.records import Binding, Credentials, IdRange, WorkerCounters
 
 __all__ = [
     "Store",
@@ -18,6 +18,7 @@ __all__ = [
     "counters",
     "digests",
     "explain",
+    "record_id",
     "run_worker",
 ]
 
@@ -73,6 +74,13 @@ def explain(config_json: bytes, data_folder: str, message: bytes, source: str) -
 def digests(user: str, realm: str, password: str) -> tuple[str, str, str]:
     """Hexadecimal MD5, SHA-256 and SHA-512-256 of ``user:realm:password``. RFC 7616 §3.4.2."""
 
+def record_id(username: str, domain: str) -> int:
+    """``id`` of the first binding of an address-of-record: 2**62, plus 54 bits of a hash, times 256.
+
+    At least 2**62, so that rows which others wrote (they count from 1) are told apart. The hash is the first 54 bits of
+    SHA-256 over ``username@domain`` in the canonical form that the store uses.
+    """
+
 def counters(folder: str) -> list[WorkerCounters]:
     """Reads all mapped pages in ``folder``, by worker index. Pages that are being made are left out."""
 
@@ -104,12 +112,16 @@ class Store:
     def restored(self) -> None:
         """The database has been read back: :attr:`discarded` is false from now on, for all processes."""
 
-    def changes(self, urgent: bool, limit: int) -> tuple[object, list[Account], list[Binding]]:
-        """Addresses-of-record changed since they were acknowledged, at most ``limit``, and all their present bindings.
+    def mirror(self, on: bool) -> None:
+        """Says whether changes are to be noted for a database from now on. Off when the store is new."""
+
+    def changes(self, urgent: bool, limit: int) -> tuple[object, list[IdRange], list[Binding]]:
+        """All present bindings of about ``limit`` addresses-of-record that changed and were not acknowledged.
 
         Gives a token for :meth:`acknowledge` first. With ``urgent``, only those with a new, moved or removed binding;
-        without, also those with nothing but a refresh. An address-of-record without bindings left is in the first list
-        only. One that changes again before it is acknowledged comes again.
+        without, also those with nothing but a refresh. For each of which the number of bindings may have shrunk, the
+        range says which ``id`` behind the last binding must not be in the database. To get all: acknowledge and ask
+        again until both lists are empty. What changes again before it is acknowledged comes again.
         """
 
     def acknowledge(self, token: object) -> None:
@@ -149,9 +161,6 @@ class Store:
 
     def sizes(self) -> dict[str, int]:
         """``bindings`` (addresses-of-record), ``credentials``, ``octets`` (used of the mapped files)."""
-
-    def reap(self) -> int:
-        """Frees what processes that died left behind in the store (reader slots). Returns how many."""
 
     def close(self, clean: bool = False) -> None:
         """Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot."""
