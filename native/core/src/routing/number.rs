@@ -5,6 +5,10 @@
 use dialplane_syntax::uri::unescaped;
 use std::fmt::{self, Display, Write as _};
 
+/// Symbols that a [`Number`] keeps. A longer number is cut here, so that no digits put behind it can lead it past a
+/// prefix rule; E.164 ends at 15.
+pub const MAX_SYMBOLS: usize = 32;
+
 /// A telephone number: digits, `*`, `#` and a leading `+`, without visual separators and parameters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number {
@@ -13,10 +17,6 @@ pub struct Number {
 }
 
 impl Number {
-    /// Symbols that it keeps. A longer number is cut here, so that no digits put behind it can lead it past a prefix rule;
-    /// E.164 ends at 15.
-    pub const MAX_DIGITS: usize = 32;
-
     /// Reads the number in `user`: the user part of a SIP URI, or what follows `tel:`, as it stands in the message.
     ///
     /// Escapes are undone, visual separators left out (RFC 3966 §5.1.1), parameters cut off. `None` when this is no
@@ -51,10 +51,10 @@ impl Number {
         (symbols == prefix.symbols() && !text.contains([';', '%'])).then_some(prefix)
     }
 
-    /// Appends nothing when [`Self::MAX_DIGITS`] are reached.
+    /// Appends nothing when [`MAX_SYMBOLS`] are reached.
     #[inline]
     fn push(&mut self, symbol: u8) {
-        if usize::from(self.len) < Self::MAX_DIGITS {
+        if usize::from(self.len) < MAX_SYMBOLS {
             self.packed |= u128::from(symbol) << (124 - 4 * u32::from(self.len));
             self.len += 1;
         }
@@ -75,7 +75,7 @@ impl Number {
     /// Its digits as [`crate::store::NumberTable::longest`] wants them, written to `buffer`: the leading `+` is left out.
     /// `None` when it holds `*` or `#`.
     #[must_use]
-    pub fn digits(self, buffer: &mut [u8; Self::MAX_DIGITS]) -> Option<&[u8]> {
+    pub fn digits(self, buffer: &mut [u8; MAX_SYMBOLS]) -> Option<&[u8]> {
         let start = usize::from(self.is_global());
         let digits = buffer.get_mut(..self.symbols() - start)?;
         for (place, digit) in digits.iter_mut().enumerate() {
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_long_number_keeps_its_front() {
         let long = [b'7'; 1000];
-        assert_eq!(Number::read(&long).map(Number::symbols), Some(Number::MAX_DIGITS));
+        assert_eq!(Number::read(&long).map(Number::symbols), Some(MAX_SYMBOLS));
         let mut name = [b'7'; 1000];
         name[999] = b'x';
         assert_eq!(Number::read(&name), None);
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn digits_for_the_number_table() {
-        let mut buffer = [0; Number::MAX_DIGITS];
+        let mut buffer = [0; MAX_SYMBOLS];
         for (user, digits) in [
             ("+4930", Some("4930")),
             ("0049", Some("0049")),

@@ -3,7 +3,7 @@
 //! A node stands for a run of symbols and knows its children by one bit each; they lie side by side. Runs without a
 //! branch are kept in the node itself, so that a million prefixes make at most two million nodes of 16 octets.
 
-use crate::routing::number::Number;
+use crate::routing::number::{MAX_SYMBOLS, Number};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -65,7 +65,7 @@ impl PrefixTree {
     /// Every prefix of `number` with its rules.
     #[inline]
     pub(super) fn matches(&self, number: Number) -> Matches<'_> {
-        let mut matches = Matches { tree: self, found: [(0, 0); Number::MAX_DIGITS], len: 0 };
+        let mut matches = Matches { tree: self, found: [(0, 0); MAX_SYMBOLS], len: 0 };
         let mut depth = 0;
         let mut next = self.nodes.first();
         while let Some(node) = next {
@@ -96,7 +96,7 @@ impl PrefixTree {
 /// The prefixes of one number, longest first. See [`PrefixTree::matches`].
 pub(super) struct Matches<'t> {
     tree: &'t PrefixTree,
-    found: [(u32, u32); Number::MAX_DIGITS],
+    found: [(u32, u32); MAX_SYMBOLS],
     len: usize,
 }
 

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A configuration with these routes, each with the defaults of `config.py` for what it leaves out.
-pub(super) fn config(routes: Value, target_sets: Value, tables: &[&str]) -> Config {
+pub(in crate::routing) fn config(routes: Value, target_sets: Value, tables: &[&str]) -> Config {
     let with = |defaults: Value, given: &Value| {
         let mut defaults = defaults;
         for (key, value) in given.as_object().expect("a table") {
