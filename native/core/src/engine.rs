@@ -10,7 +10,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::time::Now;
 use crate::turn::{Step, Turn};
-use dialplane_syntax::{Edits, Index, Message, parse};
+use dialplane_syntax::{Edits, Index, parse};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ pub(crate) struct Work {
     pub uri: Vec<u8>,
     pub lines: Vec<u8>,
     pub value: Vec<u8>,
+    pub auth: crate::auth::Scratch,
     pub registrar: crate::registrar::Scratch,
     pub chance: u64,
     /// What was looked at, for `dialplane explain`; `None` while serving.
@@ -83,6 +84,7 @@ impl<S: Store> Engine<S> {
             uri: Vec::with_capacity(256),
             lines: Vec::with_capacity(1024),
             value: Vec::with_capacity(4096),
+            auth: crate::auth::Scratch::default(),
             registrar: crate::registrar::Scratch::default(),
             chance: seed,
             trace: None,

@@ -29,6 +29,13 @@ pub struct Keys {
     pub(crate) tag: SipHasher24,
 }
 
+/// Never shows a key.
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
 impl Keys {
     /// Derives all keys from `secret`.
     #[must_use]

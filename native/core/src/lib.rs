@@ -3,11 +3,23 @@
 //! Bytes, time and chance come in as arguments; what is to be sent goes out as a [`engine::Verdict`]. Nothing here
 //! reads a clock, opens a socket or file, starts a thread or knows Python.
 
+pub mod access;
 pub mod auth;
 pub mod config;
 pub mod counter;
+pub mod engine;
+pub mod keys;
+pub mod listener;
+pub mod names;
 pub mod path;
+mod proxy;
+mod redirect;
 pub mod registrar;
+mod respond;
+pub mod routing;
+pub mod snapshot;
 pub mod store;
 pub mod testing;
+mod text;
 pub mod time;
+mod turn;

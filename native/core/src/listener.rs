@@ -3,6 +3,7 @@
 use crate::config::{self, ConfigError};
 use crate::path::{ListenerId, Transport};
 use crate::text::push_host_port;
+use dialplane_syntax::Host;
 use std::net::{IpAddr, SocketAddr};
 
 /// One `[[listen]]` entry, with the texts that forwards need ready made.
@@ -14,6 +15,8 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// Host that peers see: a name or an address, IPv6 in brackets.
     pub host: Vec<u8>,
+    /// The same, if it is an address.
+    address: Option<IpAddr>,
     /// Port that peers see.
     pub port: u16,
     /// `Via: SIP/2.0/UDP host:port;branch=`
@@ -39,7 +42,7 @@ impl Listener {
             Some(advertise) => {
                 let (host, port) = split_port(advertise.as_bytes())
                     .unwrap_or_else(|| (advertise.as_bytes().to_vec(), address.bind.port()));
-                if !dialplane_syntax::host::is_host(&host) {
+                if Host::parse(&host).is_none() {
                     let problem = format!("'{advertise}' is not HOST or HOST:PORT");
                     return Err(ConfigError::new(format!("listen[{index}].advertise"), problem));
                 }
@@ -59,14 +62,25 @@ impl Listener {
             bind: address.bind,
             via: format!("Via: SIP/2.0/{token} {name}:{port};branch=").into_bytes(),
             record_route: format!("Record-Route: <sip:{name}:{port}{uri_transport};lr;dp=").into_bytes(),
+            address: Host::parse(&host).and_then(|host| host.address()),
             host,
             port,
         })
     }
 
     /// Whether a sent-by or URI with this host and port names this listener.
-    pub(crate) fn is(&self, host: &[u8], port: Option<u16>) -> bool {
-        port.unwrap_or(default_port(self.transport)) == self.port && self.host.eq_ignore_ascii_case(host)
+    pub(crate) fn is(&self, host: &Host<'_>, port: Option<u16>) -> bool {
+        port.unwrap_or(default_port(self.transport)) == self.port && self.has_host(host)
+    }
+
+    /// Whether this host, at any port, is the one that peers see.
+    pub(crate) fn has_host(&self, host: &Host<'_>) -> bool {
+        match (host, self.address) {
+            (Host::Name(name), None) => self.host.eq_ignore_ascii_case(name),
+            (Host::V4(v4), Some(address)) => address == *v4,
+            (Host::V6(v6), Some(address)) => address == *v6,
+            _ => false,
+        }
     }
 }
 

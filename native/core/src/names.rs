@@ -31,9 +31,9 @@ pub struct Question {
 
 /// What is known of a name now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
-    /// Send there.
-    Address(SocketAddr),
+pub(crate) enum Known<'n> {
+    /// Send to one of these, in this order.
+    Addresses(&'n [SocketAddr]),
     /// The name server says there is none, or does not answer.
     Nowhere,
     /// Asked; the answer will come.
@@ -68,7 +68,7 @@ pub struct Names {
 
 impl Names {
     /// What is known of `question`; puts it out when it must be asked.
-    pub(crate) fn look(&mut self, now_ms: u64, question: &Question) -> Known {
+    pub(crate) fn look(&mut self, now_ms: u64, question: &Question) -> Known<'_> {
         if !self.known.contains_key(question) {
             self.make_room();
             self.known.insert(question.clone(), Entry::default());
@@ -81,9 +81,9 @@ impl Names {
             self.questions.push_back(question.clone());
         }
         let usable = fresh || now_ms < entry.until_ms.saturating_add(STALE_MS);
-        match entry.addresses.first() {
-            Some(address) if usable => Known::Address(*address),
-            _ if fresh => Known::Nowhere,
+        match entry.addresses.as_slice() {
+            [] if fresh => Known::Nowhere,
+            addresses @ [_, ..] if usable => Known::Addresses(addresses),
             _ => Known::Asked,
         }
     }
@@ -176,7 +176,7 @@ mod tests {
         names.answer(10, &a, &[address("192.0.2.1:5060")], 60);
         assert_eq!(names.poll_ready().expect("parked").bytes, b"one");
         assert!(names.poll_ready().is_none(), "the other name is not answered");
-        assert_eq!(names.look(11, &a), Known::Address(address("192.0.2.1:5060")));
+        assert_eq!(names.look(11, &a), Known::Addresses(&[address("192.0.2.1:5060")]));
     }
 
     #[test]
@@ -184,12 +184,12 @@ mod tests {
         let mut names = Names::default();
         let a = question("a.example.com");
         names.answer(0, &a, &[address("192.0.2.1:5060")], 60);
-        assert_eq!(names.look(59_999, &a), Known::Address(address("192.0.2.1:5060")));
+        assert_eq!(names.look(59_999, &a), Known::Addresses(&[address("192.0.2.1:5060")]));
         assert_eq!(names.poll_question(), None);
-        assert_eq!(names.look(60_000, &a), Known::Address(address("192.0.2.1:5060")), "stale, but used");
+        assert_eq!(names.look(60_000, &a), Known::Addresses(&[address("192.0.2.1:5060")]), "stale, but used");
         assert_eq!(names.poll_question(), Some(a.clone()));
         names.answer(60_100, &a, &[address("192.0.2.2:5060")], 60);
-        assert_eq!(names.look(60_200, &a), Known::Address(address("192.0.2.2:5060")));
+        assert_eq!(names.look(60_200, &a), Known::Addresses(&[address("192.0.2.2:5060")]));
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(names.look(RETRY_MS, &a), Known::Asked);
         names.answer(RETRY_MS, &a, &[address("192.0.2.1:5060")], 1);
         names.answer(RETRY_MS + 2000, &a, &[], 0);
-        assert_eq!(names.look(RETRY_MS + 2001, &a), Known::Address(address("192.0.2.1:5060")));
+        assert_eq!(names.look(RETRY_MS + 2001, &a), Known::Addresses(&[address("192.0.2.1:5060")]));
     }
 
     #[test]

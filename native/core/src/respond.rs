@@ -58,7 +58,7 @@ impl<S> Turn<'_, '_, S> {
         if self.out.len() - begin > self.message.bytes().len() && !self.snapshot.trusted.contains(self.path.peer.ip()) {
             self.out.truncate(begin);
             self.write(&answer, &tag, b"");
-            shrink(self.out, begin);
+            shrink(self.out, begin, &mut self.work.scratch);
             if self.out.len() - begin > self.message.bytes().len() && answer.lines.is_empty() {
                 self.out.truncate(begin);
                 self.work.value = tag;
@@ -82,10 +82,54 @@ impl<S> Turn<'_, '_, S> {
     fn write(&mut self, answer: &Answer<'_>, tag: &[u8], server: &[u8]) {
         let reason = if answer.reason.is_empty() { reason_phrase(answer.status).as_bytes() } else { answer.reason };
         let extra = |fields: &mut dialplane_syntax::Fields<'_>| {
-            fields.raw(answer.lines);
-            fields.raw(server);
+            fields.lines(answer.lines).lines(server);
         };
         let source = self.path.peer;
         dialplane_syntax::write_response(&self.message, answer.status, reason, Some(tag), source, extra, b"", self.out);
+    }
+}
+
+/// Rewrites the message behind `begin` in its shortest form: no reason phrase, compact names (RFC 3261 §7.3.3), no blanks
+/// behind the colon.
+fn shrink(out: &mut Vec<u8>, begin: usize, scratch: &mut Vec<u8>) {
+    const COMPACT: [(&[u8], &[u8]); 6] = [
+        (b"Via: ", b"v:"),
+        (b"From: ", b"f:"),
+        (b"To: ", b"t:"),
+        (b"Call-ID: ", b"i:"),
+        (b"Contact: ", b"m:"),
+        (b"Content-Length: ", b"l:"),
+    ];
+    /// `SIP/2.0 401 `
+    const STATUS: usize = 12;
+    scratch.clear();
+    for (place, line) in out[begin..].split_inclusive(|&octet| octet == b'\n').enumerate() {
+        if place == 0 {
+            scratch.extend_from_slice(&line[..STATUS.min(line.len())]);
+            scratch.extend_from_slice(b"\r\n");
+            continue;
+        }
+        match COMPACT.iter().find_map(|(name, compact)| Some((compact, line.strip_prefix(*name)?))) {
+            Some((compact, value)) => {
+                scratch.extend_from_slice(compact);
+                scratch.extend_from_slice(value);
+            }
+            None => scratch.extend_from_slice(line),
+        }
+    }
+    out.truncate(begin);
+    out.extend_from_slice(scratch);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_form_says_the_same() {
+        let mut out = b"beforeSIP/2.0 404 Not Found\r\nVia: SIP/2.0/UDP a\r\nTo: <sip:b>;tag=1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n".to_vec();
+        shrink(&mut out, 6, &mut Vec::new());
+        let expected = b"beforeSIP/2.0 404 \r\nv:SIP/2.0/UDP a\r\nt:<sip:b>;tag=1\r\nCSeq: 1 INVITE\r\nl:0\r\n\r\n";
+        assert_eq!(out.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 }

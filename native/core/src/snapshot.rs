@@ -8,8 +8,9 @@ use crate::path::Transport;
 use crate::registrar::Registrar;
 use crate::routing::RouteTable;
 use crate::store::NumberTable;
-use dialplane_syntax::{Limits, SipUri};
+use dialplane_syntax::{Host, Limits, SipUri};
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// See the module.
@@ -28,7 +29,10 @@ pub struct Snapshot {
     pub(crate) realm: Option<Vec<u8>>,
     /// `Server: name\r\n`, or nothing.
     pub(crate) server: Vec<u8>,
+    /// Domain names in lower case.
     domains: HashSet<Vec<u8>>,
+    /// Domains that are addresses.
+    addresses: Vec<IpAddr>,
 }
 
 impl Snapshot {
@@ -49,12 +53,13 @@ impl Snapshot {
                 Err(error) => errors.push(error),
             }
         }
-        let mut domains = HashSet::new();
+        let (mut domains, mut addresses) = (HashSet::new(), Vec::new());
         for (index, domain) in config.domains.iter().enumerate() {
-            if dialplane_syntax::uri::Host::parse(domain.as_bytes()).is_ok() {
-                domains.insert(domain.to_ascii_lowercase().into_bytes());
-            } else {
-                errors.push(ConfigError::new(format!("domains[{index}]"), format!("'{domain}' is not a host name")));
+            match Host::parse(domain.as_bytes()) {
+                Some(Host::Name(name)) => drop(domains.insert(name.to_ascii_lowercase())),
+                Some(Host::V4(v4)) => addresses.push(v4.into()),
+                Some(Host::V6(v6)) => addresses.push(v6.into()),
+                None => errors.push(ConfigError::new(format!("domains[{index}]"), format!("'{domain}' is not a host name"))),
             }
         }
         let mut collect = |result: Result<_, Vec<ConfigError>>| result.map_err(|more| errors.extend(more)).ok();
@@ -75,6 +80,7 @@ impl Snapshot {
                 realm: config.auth.realm.as_ref().map(|realm| realm.clone().into_bytes()),
                 server: server(&config.server.name),
                 domains,
+                addresses,
             }),
             _ => Err(errors),
         }
@@ -82,20 +88,25 @@ impl Snapshot {
 
     /// Whether a host is a domain of ours or an address that we listen on.
     #[must_use]
-    pub fn is_own_host(&self, host: &[u8]) -> bool {
-        if self.listeners.iter().any(|listener| listener.host.eq_ignore_ascii_case(host)) {
+    pub fn is_own_host(&self, host: &Host<'_>) -> bool {
+        if self.listeners.iter().any(|listener| listener.has_host(host)) {
             return true;
         }
+        let name = match host {
+            Host::V4(v4) => return self.addresses.contains(&IpAddr::V4(*v4)),
+            Host::V6(v6) => return self.addresses.contains(&IpAddr::V6(*v6)),
+            Host::Name(name) => name.strip_suffix(b".").unwrap_or(name),
+        };
         let mut lower = [0; 255];
-        let Some(lower) = lower.get_mut(..host.len()) else { return false };
-        lower.copy_from_slice(host);
+        let Some(lower) = lower.get_mut(..name.len()) else { return false };
+        lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         self.domains.contains(&*lower)
     }
 
     /// Whether requests to this URI are for us to decide about (RFC 3261 §16.5): a host of ours, at no port or one of ours.
     pub(crate) fn is_own(&self, uri: &SipUri<'_>) -> bool {
-        self.is_own_host(uri.host.raw())
+        self.is_own_host(&uri.host)
             && uri.port.is_none_or(|port| self.listeners.iter().any(|listener| listener.port == port))
     }
 

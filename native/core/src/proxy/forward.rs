@@ -31,6 +31,8 @@ pub(crate) struct Forward<'a> {
     pub receiver: Option<&'a Listener>,
     /// Insert Record-Route.
     pub record_route: bool,
+    /// Take off what a stranger says about who he is.
+    pub strip_identity: bool,
     /// What the branch is made of.
     pub origin: Origin<'a>,
     /// See [`branch::loop_hash`].
@@ -51,7 +53,7 @@ pub(crate) fn edits(
 ) {
     edits.clear();
     request_uri(message, forward, edits);
-    let top = header_start(message);
+    let top = message.fields_start();
     edits.insert_with(top, |out| {
         push_via(forward, keys, scratch, out);
         push_record_route(forward, keys, out);
@@ -65,11 +67,12 @@ pub(crate) fn edits(
     let mut via_done = false;
     let mut route_place = 0;
     for field in message.fields() {
-        match field.id() {
+        match field.id {
             HeaderId::VIA if !via_done => {
                 via_done = true;
                 mark_source(via, forward.source, edits);
             }
+            HeaderId::P_ASSERTED_IDENTITY if forward.strip_identity => edits.remove(field.line_range()),
             HeaderId::MAX_FORWARDS => {
                 if let Some(hops) = max_forwards {
                     edits.replace_with(field.value_range(), |out| push_decimal(hops.saturating_sub(1).into(), out));
@@ -82,7 +85,7 @@ pub(crate) fn edits(
         }
     }
     if !forward.last_route.is_empty() {
-        edits.insert_with(message.header_end(), |out| push_route(forward.last_route, out));
+        edits.insert_with(message.fields_end(), |out| push_route(forward.last_route, out));
     }
 }
 
@@ -132,26 +135,25 @@ fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut
 
 /// RFC 3261 §18.2.1, RFC 3581 §4: the Via it came with tells where it really came from.
 fn mark_source(via: &Via<'_>, source: SocketAddr, edits: &mut Edits) {
-    match via.rport_value_range() {
-        // `rport` without a value: fill it in, and `received` beside it whatever sent-by says (RFC 3581 §4).
-        Some(range) if via.rport == Some(None) => edits.replace_with(range, |out| {
-            out.push(b'=');
+    let ip = source.ip().to_canonical();
+    let symmetric = via.rport_range();
+    let named = via.host.address().map(|address| address.to_canonical()) == Some(ip);
+    if let Some(range) = symmetric.clone() {
+        edits.replace_with(range, |out| {
+            out.extend_from_slice(b"rport=");
             push_decimal(source.port().into(), out);
-            push_received(source, out);
-        }),
-        _ if via.host.ip() != Some(source.ip()) && via.received.is_none() => {
-            edits.insert_with(via.range().end, |out| push_received(source, out));
-        }
-        _ => {}
+        });
     }
-}
-
-fn push_received(source: SocketAddr, out: &mut Vec<u8>) {
-    out.extend_from_slice(b";received=");
-    push_ip(source.ip().to_canonical(), out);
-}
-
-/// Where the first header field begins.
-fn header_start(message: &Message<'_>) -> usize {
-    message.start_line_range().end + 2
+    // What the sender wrote there itself is not believed: the response would follow it.
+    if let Some(range) = via.received_range() {
+        edits.replace_with(range, |out| {
+            out.extend_from_slice(b"received=");
+            push_ip(ip, out);
+        });
+    } else if symmetric.is_some() || !named {
+        edits.insert_with(via.range().end, |out| {
+            out.extend_from_slice(b";received=");
+            push_ip(ip, out);
+        });
+    }
 }

@@ -2,6 +2,9 @@
 
 pub(crate) mod branch;
 pub(crate) mod forward;
+pub(crate) mod hop;
+mod identity;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod route;
+mod target;

@@ -66,8 +66,12 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let routed =
             route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, |uri| snapshot.is_own(uri));
         // Step 2: the scheme is asked for once a target is looked for; here only whether the URI can be read.
-        let Ok(uri) = Uri::parse(routed.uri) else {
-            return Err(self.refuse(400));
+        let uri = match essentials.uri {
+            Some(uri) if !routed.repaired => uri,
+            _ => match Uri::parse(routed.uri) {
+                Ok(uri) => uri,
+                Err(_) => return Err(self.refuse(400)),
+            },
         };
         let loop_hash = self.loop_hash(received);
         let trusted = snapshot.trusted.contains(self.path.peer.ip());
@@ -120,9 +124,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// RFC 5393 §4.2.1: a Via of ours whose branch was made for the same request URI and Route.
     fn is_loop(&self, request: &Request<'b>) -> bool {
         let listeners = &self.snapshot.listeners;
-        self.message.vias().skip_while(|_| false).flatten().any(|via| {
+        self.message.vias().flatten().any(|via| {
             via.branch.and_then(Ours::read).is_some_and(|ours| ours.looped(request.loop_hash))
-                && listeners.iter().any(|listener| listener.is(via.host.raw(), via.port))
+                && listeners.iter().any(|listener| listener.is(&via.host, via.port))
         })
     }
 
@@ -199,7 +203,6 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             receiver: (to.listener != self.path.listener).then_some(receiver),
             record_route: leaving.record_route && makes_dialog(request),
             strip_identity: snapshot.challenge && !request.trusted,
-            own_realm: leaving.own_realm,
             origin,
             loop_hash: request.loop_hash,
             source: self.path.peer,

@@ -7,8 +7,9 @@ use super::branch::{Origin, Ours};
 use crate::keys::Keys;
 use crate::listener::{Listener, default_port};
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
+use dialplane_syntax::uri::host::parse_address;
 use dialplane_syntax::{Edits, HeaderId, Message, Via};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Where the response to a request with this top Via is sent, by what the Via says after we marked it
 /// ([`super::forward`]). RFC 3261 §18.2.2, RFC 3581 §4.
@@ -16,14 +17,14 @@ use std::net::{IpAddr, SocketAddr};
 /// DEVIATION: `maddr` is not followed. Whoever could choose it could have us send to a third party.
 pub(crate) fn reply_address(via: &Via<'_>, transport: Transport) -> Option<SocketAddr> {
     let ip = match via.received {
-        Some(received) => parse_ip(received)?,
-        None => via.host.ip()?,
+        Some(received) => parse_address(received)?,
+        None => via.host.address()?,
     };
     let port = match via.rport {
         Some(Some(port)) => port,
         _ => via.port.unwrap_or(default_port(transport)),
     };
-    Some(SocketAddr::new(ip, port))
+    Some(SocketAddr::new(ip.to_canonical(), port))
 }
 
 /// Where the response to a request from `source` with top Via `via`, as received, is sent. Equal to [`reply_address`] of
@@ -49,7 +50,7 @@ pub(crate) fn returned<'b>(message: &Message<'b>, listeners: &[Listener]) -> Opt
     let mut vias = message.vias();
     let top = vias.next()?.ok()?;
     let ours = Ours::read(top.branch?)?;
-    if !listeners.iter().any(|listener| listener.is(top.host.raw(), top.port)) {
+    if !listeners.iter().any(|listener| listener.is(&top.host, top.port)) {
         return None;
     }
     let upstream = match vias.next() {
@@ -101,10 +102,4 @@ pub(crate) fn origin<'b>(
         reply_to,
         listener,
     })
-}
-
-/// An address as `received` carries it; brackets around IPv6 are tolerated (RFC 5118 §4.5).
-fn parse_ip(text: &[u8]) -> Option<IpAddr> {
-    let text = text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(text);
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

@@ -2,7 +2,7 @@
 
 use crate::keys::Keys;
 use crate::text::{WORD, push_base32, read_base32};
-use dialplane_syntax::{Element, Field, HeaderId, Message, SipUri, Uri};
+use dialplane_syntax::{Element, Field, HeaderId, Message, NameAddr, SipUri, Uri};
 
 /// URI parameter of our Record-Route; its value is [`push_token`] of the dialog's Call-ID.
 const TOKEN: &[u8] = b"dp";
@@ -112,7 +112,7 @@ pub(crate) fn preprocess<'b>(
     };
     if let (Some(sip), Some(last)) = (strict, last)
         && routed.popped < routed.count
-        && let Ok(address) = last.name_addr()
+        && let Some(address) = address(&last)
     {
         routed.authentic |= is_token(&sip, call_id, keys);
         routed.uri = address.uri;
@@ -124,13 +124,18 @@ pub(crate) fn preprocess<'b>(
     routed
 }
 
+/// A Route value, read.
+pub(crate) fn address<'b>(element: &Element<'b>) -> Option<NameAddr<'b>> {
+    NameAddr::parse(element.value, element.range().start, HeaderId::ROUTE).ok()
+}
+
 /// Appends the token that proves that a Record-Route value is ours.
 pub(crate) fn push_token(keys: &Keys, call_id: &[u8], out: &mut Vec<u8>) {
     push_base32(keys.route.hash(call_id), WORD, out);
 }
 
 fn own_route<'b>(element: &Element<'b>, is_own: &impl Fn(&SipUri<'b>) -> bool) -> Option<SipUri<'b>> {
-    match Uri::parse(element.name_addr().ok()?.uri) {
+    match Uri::parse(address(element)?.uri) {
         Ok(Uri::Sip(sip)) if is_own(&sip) => Some(sip),
         _ => None,
     }

@@ -5,16 +5,18 @@
 
 use super::hop::{Leaving, Next};
 use super::request::Request;
+use super::route::address;
 use crate::counter::Counter;
 use crate::registrar::record::Bindings;
 use crate::respond::Answer;
-use crate::routing::target::{HashBy, NextHop, Policy};
-use crate::routing::{Action, ForwardTo, RedirectTo, RouteKey, Rule, TargetSetId};
+use crate::routing::target::{HashBy, NextHop, Policy, TargetSetId};
+use crate::routing::{Action, ForwardTo, RedirectTo, RouteKey, Rule};
 use crate::store::{Store, Table};
 use crate::turn::{Step, Turn};
-use dialplane_syntax::{HeaderId, Method, Uri};
+use dialplane_syntax::uri::write_aor;
+use dialplane_syntax::{Method, SipUri, Uri};
 
-impl<'b, S: Store> Turn<'_, 'b, S> {
+impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     /// Finds the target and sends the request there.
     pub(crate) fn route(&mut self, request: &Request<'b>) -> Step {
         if request.routed.next.is_some() {
@@ -35,7 +37,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// What the rules look at.
     pub(crate) fn key(&self, request: &Request<'b>) -> RouteKey<'b> {
         let (user, host) = match request.uri {
-            Uri::Sip(sip) => (sip.user, Some(sip.host.raw())),
+            Uri::Sip(sip) => (sip.user, Some(sip.host)),
             Uri::Tel(tel) => (Some(tel.number), None),
             Uri::Other { .. } => (None, None),
         };
@@ -53,7 +55,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         if let Err(step) = self.may_relay(request) {
             return step;
         }
-        let Some(Ok(address)) = request.routed.next.map(|element| element.name_addr()) else {
+        let Some(address) = request.routed.next.and_then(|element| address(&element)) else {
             return self.refuse(400);
         };
         let Ok(Uri::Sip(uri)) = Uri::parse(address.uri) else {
@@ -66,7 +68,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let record_route = self.snapshot.record_route;
         let mut leaving =
             Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route };
-        if uri.params.find(b"lr").is_some() {
+        if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
         // A strict router wants its own URI in the start line, and the request URI at the end of the Route.
@@ -164,10 +166,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// The target of a set for this request: the same for each retransmission, CANCEL and ACK (§16.11).
-    fn choose(&mut self, request: &Request<'b>, set: TargetSetId) -> Option<&'_ NextHop>
-    where
-        S: Store,
-    {
+    fn choose(&mut self, request: &Request<'b>, set: TargetSetId) -> Option<&'t NextHop> {
         let snapshot = self.snapshot;
         let set = snapshot.routes.target_set(set)?;
         let essentials = &request.essentials;
@@ -262,11 +261,11 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// Reads the record of an address-of-record; leaves `value` empty when there is none.
-    pub(crate) fn read_bindings(&mut self, uri: &dialplane_syntax::SipUri<'_>, value: &mut Vec<u8>) -> Result<(), Step> {
+    pub(crate) fn read_bindings(&mut self, uri: &SipUri<'_>, value: &mut Vec<u8>) -> Result<(), Step> {
         let scratch = &mut self.work.scratch;
         scratch.clear();
         value.clear();
-        uri.write_aor(scratch);
+        write_aor(&Uri::Sip(*uri), scratch);
         match self.store.bindings().read(scratch, value) {
             Ok(_) => Ok(()),
             Err(_) => {
@@ -277,7 +276,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// §21.4.18: 480 for a user who is only not there, 404 for one who is not known.
-    pub(crate) fn not_found(&mut self, uri: &dialplane_syntax::SipUri<'_>) -> Step {
+    pub(crate) fn not_found(&mut self, uri: &SipUri<'_>) -> Step {
         let known = self.snapshot.registrar.knows(self.store, uri, &mut self.work.registrar);
         self.refuse(if known { 480 } else { 404 })
     }

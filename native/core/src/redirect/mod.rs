@@ -4,7 +4,7 @@ use crate::counter::Counter;
 use crate::proxy::request::Request;
 use crate::registrar::record::Bindings;
 use crate::respond::Answer;
-use crate::routing::Number;
+use crate::routing::{MAX_SYMBOLS, Number};
 use crate::store::{NumberTable, Store};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::Uri;
@@ -70,7 +70,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             Uri::Tel(tel) => Some(tel.number),
             Uri::Other { .. } => None,
         };
-        let mut buffer = [0; Number::MAX_DIGITS];
+        let mut buffer = [0; MAX_SYMBOLS];
         let digits = user.and_then(Number::read).and_then(|number| number.digits(&mut buffer));
         let Some((matched, value)) = digits.and_then(|digits| table.longest(digits)) else {
             self.work.counters.count(Counter::LookupMisses);
@@ -93,7 +93,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         step
     }
 
-    fn lines(&mut self) -> Vec<u8> {
+    pub(crate) fn lines(&mut self) -> Vec<u8> {
         let mut lines = std::mem::take(&mut self.work.lines);
         lines.clear();
         lines

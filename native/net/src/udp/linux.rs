@@ -45,11 +45,24 @@ union Name {
 
 const NAME_LEN: libc::socklen_t = size_of::<Name>() as libc::socklen_t;
 
+/// Datagrams that the kernel cuts from one send (UDP_MAX_SEGMENTS of older kernels).
+const SEGMENTS: usize = 64;
+/// Refusals after which segmented sends are no longer tried: an old kernel, or an interface that cannot.
+const REFUSALS: u32 = 8;
+
 /// Where the octets of a queued message are.
 #[derive(Clone, Copy)]
 enum Place {
     Frame { start: usize, len: usize },
     Own { start: usize, len: usize },
+}
+
+impl Place {
+    fn len(self) -> usize {
+        match self {
+            Self::Frame { len, .. } | Self::Own { len, .. } => len,
+        }
+    }
 }
 
 /// One message to be sent.
@@ -73,6 +86,19 @@ pub struct Batch {
     send_names: Box<[Name]>,
     send_vectors: Box<[libc::iovec]>,
     send_headers: Box<[libc::mmsghdr]>,
+    send_controls: Box<[Segment]>,
+    /// Messages that each of `send_headers` carries.
+    send_counts: [usize; BATCH],
+    /// Refusals of segmented sends left before they are given up on this machine.
+    segmenting: u32,
+}
+
+/// Control data that asks the kernel to cut one send into datagrams of `size` (UDP_SEGMENT).
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Segment {
+    header: libc::cmsghdr,
+    size: u16,
 }
 
 // SAFETY: the raw pointers inside point into the batch's own boxes; they move with it and are not shared.
@@ -112,6 +138,9 @@ impl Batch {
             send_names,
             send_vectors,
             send_headers,
+            send_controls: vec![segment(0); BATCH].into_boxed_slice(),
+            send_counts: [0; BATCH],
+            segmenting: REFUSALS,
         }
     }
 
@@ -214,8 +243,7 @@ impl Batch {
     }
 
     fn send_run(&mut self, socket: BorrowedFd<'_>, run: Range<usize>, outcome: &mut Outcome) {
-        let count = run.len();
-        for (slot, queued) in self.queue[run].iter().enumerate() {
+        for (slot, queued) in self.queue[run.clone()].iter().enumerate() {
             let octets = match queued.place {
                 Place::Frame { start, len } => &self.memory[start..start + len],
                 Place::Own { start, len } => &self.own[start..start + len],
@@ -223,36 +251,98 @@ impl Batch {
             let vector = &mut self.send_vectors[slot];
             vector.iov_base = octets.as_ptr().cast_mut().cast();
             vector.iov_len = octets.len();
-            let name = &mut self.send_names[slot];
-            self.send_headers[slot].msg_hdr.msg_namelen = write_name(name, queued.to);
         }
+        let groups = self.group(run);
+        self.send_groups(socket, groups, outcome);
+    }
+
+    /// Lays out headers for `queue[range]`, whose vectors stand in the same order. Neighbours of one length to one address
+    /// share a header: the kernel takes the way down once and cuts them apart at the end. Returns the number of headers.
+    fn group(&mut self, range: Range<usize>) -> usize {
+        let mut groups = 0;
+        let mut at = range.start;
+        while at < range.end {
+            let first = &self.queue[at];
+            let length = first.place.len();
+            let most = if self.segmenting > 0 && length > 0 { (LARGEST / length).min(SEGMENTS) } else { 1 };
+            let same = |queued: &&Queued| queued.place.len() == length && queued.to == first.to;
+            let count = 1 + self.queue[at + 1..range.end].iter().take(most.saturating_sub(1)).take_while(same).count();
+            let header = &mut self.send_headers[groups].msg_hdr;
+            header.msg_namelen = write_name(&mut self.send_names[groups], first.to);
+            header.msg_iov = &raw mut self.send_vectors[at - range.start];
+            header.msg_iovlen = count;
+            if count > 1 {
+                self.send_controls[groups] = segment(length as u16);
+                header.msg_control = (&raw mut self.send_controls[groups]).cast();
+                header.msg_controllen = size_of::<Segment>();
+            } else {
+                header.msg_control = std::ptr::null_mut();
+                header.msg_controllen = 0;
+            }
+            self.send_counts[groups] = count;
+            groups += 1;
+            at += count;
+        }
+        groups
+    }
+
+    /// Sends `groups` headers.
+    fn send_groups(&mut self, socket: BorrowedFd<'_>, groups: usize, outcome: &mut Outcome) {
         let mut done = 0;
-        while done < count {
-            // SAFETY: headers `done..count` point to vectors and names of this batch, filled above; the octets are in
-            // `memory` or `own`, neither of which changes before the call returns, and the kernel only reads them.
+        while done < groups {
+            // SAFETY: headers `done..groups` point to vectors, names and control data of this batch, filled by `group`;
+            // the octets are in `memory` or `own`, neither of which changes before the call returns, and the kernel only
+            // reads them.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
                     self.send_headers[done..].as_mut_ptr(),
-                    (count - done) as libc::c_uint,
+                    (groups - done) as libc::c_uint,
                     0,
                 )
             };
-            match usize::try_from(sent) {
-                Ok(sent) => {
-                    for vector in &self.send_vectors[done..done + sent] {
-                        outcome.bytes += vector.iov_len as u64;
-                    }
-                    outcome.messages += sent as u64;
-                    done += sent;
+            if let Ok(sent) = usize::try_from(sent) {
+                for group in done..done + sent {
+                    outcome.bytes += u64::from(self.send_headers[group].msg_len);
+                    outcome.messages += self.send_counts[group] as u64;
                 }
-                Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    // The kernel stops at the first message it refuses (no route, too large): leave it out, go on.
-                    outcome.errors += 1;
-                    done += 1;
-                }
+                done += sent;
+                continue;
             }
+            if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted {
+                continue;
+            }
+            // The kernel stops at the first message it refuses (no route, too large): leave it out, go on. A segmented
+            // one may have failed for being that; its messages are sent one by one.
+            if self.send_counts[done] > 1 {
+                self.segmenting = self.segmenting.saturating_sub(1);
+                self.send_one_by_one(socket, done, outcome);
+            } else {
+                outcome.errors += 1;
+            }
+            done += 1;
+        }
+    }
+
+    /// Sends the messages of one header apart.
+    fn send_one_by_one(&mut self, socket: BorrowedFd<'_>, group: usize, outcome: &mut Outcome) {
+        let header = &mut self.send_headers[group];
+        header.msg_hdr.msg_control = std::ptr::null_mut();
+        header.msg_hdr.msg_controllen = 0;
+        header.msg_hdr.msg_iovlen = 1;
+        for _ in 0..self.send_counts[group] {
+            let header = &mut self.send_headers[group];
+            // SAFETY: as in `send_groups`; the vector pointer moves over the vectors of this group only.
+            let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &header.msg_hdr, 0) };
+            match u64::try_from(sent) {
+                Ok(octets) => {
+                    outcome.messages += 1;
+                    outcome.bytes += octets;
+                }
+                Err(_) => outcome.errors += 1,
+            }
+            // SAFETY: at most one past the last vector of the group, which is inside or one past `send_vectors`.
+            header.msg_hdr.msg_iov = unsafe { header.msg_hdr.msg_iov.add(1) };
         }
     }
 
@@ -264,6 +354,15 @@ impl Batch {
 fn empty_name() -> Name {
     // SAFETY: all-zero octets are a valid value of each member.
     unsafe { std::mem::zeroed() }
+}
+
+fn segment(size: u16) -> Segment {
+    let header = libc::cmsghdr {
+        cmsg_len: size_of::<libc::cmsghdr>() + size_of::<u16>(),
+        cmsg_level: libc::SOL_UDP,
+        cmsg_type: libc::UDP_SEGMENT,
+    };
+    Segment { header, size }
 }
 
 fn header(name: &mut Name, vector: &mut libc::iovec) -> libc::mmsghdr {
@@ -377,6 +476,40 @@ mod tests {
         }
         let outcome = batch.flush(&[server.as_fd()]);
         assert_eq!(outcome, Outcome { messages: 2, bytes: 2, errors: 1 });
+    }
+
+    /// Lengths and addresses in any order leave as the same datagrams in the same order.
+    #[test]
+    fn equal_neighbours_are_cut_apart_again() {
+        let (server, client) = pair("127.0.0.1:0");
+        let other = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let mut batch = Batch::new();
+        let lengths = [700, 700, 700, 701, 701, 5, 700, 0, 0, 1, 1, 60_000, 60_000, 1];
+        for (place, length) in lengths.into_iter().enumerate() {
+            for to in [&client, &client, &other] {
+                let start = batch.own().len();
+                batch.own().resize(start + length, place as u8);
+                batch.queue_own(start..start + length, 0, to.local_addr().expect("bound"));
+            }
+            batch.flush(&[server.as_fd()]);
+            let mut buffer = vec![0; 65_536];
+            for from in [&client, &client, &other] {
+                let (len, _) = from.recv_from(&mut buffer).expect("received");
+                assert_eq!(len, length);
+                assert!(buffer[..len].iter().all(|&octet| octet == place as u8));
+            }
+        }
+        for place in 0..BATCH {
+            batch.own().push(place as u8);
+            batch.queue_own(place..place + 1, 0, client.local_addr().expect("bound"));
+        }
+        let outcome = batch.flush(&[server.as_fd()]);
+        assert_eq!(outcome, Outcome { messages: BATCH as u64, bytes: BATCH as u64, errors: 0 });
+        for place in 0..BATCH {
+            let mut octet = [0];
+            client.recv_from(&mut octet).expect("received");
+            assert_eq!(octet[0], place as u8);
+        }
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! An engine with a store in memory, for tests that speak SIP to it. Nothing here decides anything.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use dialplane_core::config::Config;
+use dialplane_core::counter::Counter;
+use dialplane_core::engine::{Engine, Verdict};
+use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
+use dialplane_core::snapshot::Snapshot;
+use dialplane_core::store::NumberTable;
+use dialplane_core::testing::MemoryStore;
+use dialplane_core::time::Now;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// 2026-01-01 00:00:00 UTC.
+pub const EPOCH: u64 = 1_767_225_600;
+
+/// Address that the engine listens on.
+pub const SELF: &str = "192.0.2.1:5060";
+
+/// The defaults of `config.py`, with a listener on [`SELF`] and the domain `example.com`; `change` replaces what it names.
+pub fn config(change: Value) -> Config {
+    let mut config = json!({
+        "domains": ["example.com"],
+        "server": {"workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "listen": [{"address": format!("udp:{SELF}"), "advertise": null}],
+        "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
+        "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": false},
+        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
+        "proxy": {"record_route": false, "trusted": [], "relay": true},
+        "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
+        "admin": {"address": ""},
+        "target_set": [], "table": [], "route": [],
+    });
+    merge(&mut config, change);
+    serde_json::from_value(config).expect("a whole configuration")
+}
+
+/// One rule with the given fields; the others hold always or do nothing.
+pub fn rule(change: Value) -> Value {
+    let mut rule = json!({
+        "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
+        "authenticate": null, "record_route": null, "strip": 0, "prepend": "", "forward": null, "lookup": false,
+        "redirect": null, "reply": null, "drop": false,
+    });
+    merge(&mut rule, change);
+    rule
+}
+
+fn merge(whole: &mut Value, change: Value) {
+    match (whole, change) {
+        (Value::Object(whole), Value::Object(change)) => {
+            for (key, value) in change {
+                merge(whole.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (whole, change) => *whole = change,
+    }
+}
+
+/// A datagram that left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub to: SocketAddr,
+    pub text: String,
+}
+
+impl Sent {
+    /// Lines of the header, without line ends.
+    pub fn lines(&self) -> Vec<&str> {
+        self.text.split("\r\n").collect()
+    }
+
+    /// Value of the first line with this name.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.lines().into_iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+pub struct Server {
+    pub engine: Engine<MemoryStore>,
+    pub now: Now,
+}
+
+impl Server {
+    pub fn new(change: Value) -> Self {
+        Self::with_tables(change, &HashMap::new())
+    }
+
+    pub fn with_tables(change: Value, tables: &HashMap<String, Arc<dyn NumberTable>>) -> Self {
+        let snapshot = Snapshot::build(&config(change), &[5; 64], tables).expect("a good configuration");
+        let now = Now { monotonic_ms: 1000, unix_ms: EPOCH * 1000 };
+        Self { engine: Engine::new(Arc::new(snapshot), MemoryStore::default(), WorkerId(0), 1, now), now }
+    }
+
+    /// Hands in one datagram; line ends in `text` may be LF.
+    pub fn receive(&mut self, from: &str, text: &str) -> Option<Sent> {
+        self.receive_bytes(from, crlf(text).as_bytes())
+    }
+
+    pub fn receive_bytes(&mut self, from: &str, bytes: &[u8]) -> Option<Sent> {
+        let path = Path {
+            transport: Transport::Udp,
+            listener: ListenerId(0),
+            connection: ConnectionId(0),
+            peer: from.parse().expect("an address"),
+        };
+        let mut out = Vec::new();
+        let to = match self.engine.handle(self.now, &path, bytes, &mut out) {
+            Verdict::Done => return None,
+            Verdict::Send(to) => to,
+            Verdict::Forward(edits, to) => {
+                edits.apply(bytes, &mut out);
+                // What the worker does in the frame must come to the same.
+                let mut frame = vec![0; 512];
+                frame.extend_from_slice(bytes);
+                let range = 512..frame.len();
+                let range = edits.apply_in_place(&mut frame, range).expect("room");
+                assert_eq!(frame[range].escape_ascii().to_string(), out.escape_ascii().to_string());
+                to
+            }
+        };
+        Some(Sent { to: to.peer, text: String::from_utf8_lossy(&out).into_owned() })
+    }
+
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.engine.counters().value(counter)
+    }
+}
+
+/// LF to CRLF.
+pub fn crlf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+/// A request from Alice at 192.0.2.101 with these lines in place of the usual ones.
+pub fn request(method: &str, uri: &str, lines: &str) -> String {
+    let lines = if lines.is_empty() { String::new() } else { format!("{}\n", lines.trim_end()) };
+    format!(
+        "{method} {uri} SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.101:5060;branch=z9hG4bK74bf9\nMax-Forwards: 70\n\
+         From: Alice <sip:alice@example.com>;tag=9fxced76sl\nTo: Bob <sip:bob@example.com>\n\
+         Call-ID: 3848276298220188511@192.0.2.101\nCSeq: 1 {method}\n{lines}Content-Length: 0\n\n"
+    )
+}
