@@ -10,6 +10,8 @@ from .namespace import HOSTS
 _NAMES = {address: name for name, address in HOSTS.items()}
 _FULL = 12
 """Messages that are shown in full, from the end."""
+_RUNGS = 60
+"""Rungs that are drawn; of a longer ladder the middle is left out."""
 
 
 def draw(datagrams: Sequence[Datagram]) -> str:
@@ -28,6 +30,8 @@ def draw(datagrams: Sequence[Datagram]) -> str:
         lines += _others(other)
         lines.append(f"{datagram.time - start:9.3f}  {ends[0]:<16} → {ends[1]:<16} {_summary(datagram.payload)}")
     lines += _others(other)
+    if len(lines) > _RUNGS:
+        lines[_RUNGS // 2 : -_RUNGS // 2] = [f"{'':9}  … {len(lines) - _RUNGS} rungs …"]
     sip = [datagram for datagram in datagrams if datagram.is_sip]
     if len(sip) > _FULL:
         lines.append(f"(the last {_FULL} of {len(sip)} messages follow)")

@@ -96,6 +96,7 @@ class Process:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait(10)
+        self._output.close()
 
     def stop(self, *, seconds: float = 10.0) -> int:
         """SIGTERM, then SIGKILL to the group if it does not end in time. Gives the exit status."""

@@ -68,7 +68,6 @@ request_route {{
     if (is_method("REGISTER")) route(REGISTER);
     if (has_totag()) {{
         if (loose_route()) {{ forward(); exit; }}
-        if (is_method("ACK") && uri == myself) {{ route(LOOKUP); }}
     }} else {{
         if (loose_route() && {trusted}) {{ {record_route} forward(); exit; }}
         remove_hf("Route");
