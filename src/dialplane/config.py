@@ -57,7 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Octets of one header field."""
     contacts: Count = 64
     """Contact values of one request."""
-    bindings: Count = 10
+    bindings: Annotated[int, Meta(ge=1, le=256)] = 10
     """Bindings of one address-of-record."""
 
 

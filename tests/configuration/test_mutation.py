@@ -70,7 +70,7 @@ def test_the_example_has_every_key() -> None:
 
 def all_keys(kind: type[msgspec.Struct], prefix: str = "") -> list[str]:
     """Every key that the structs of ``config.py`` know."""
-    keys = []
+    keys: list[str] = []
     for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
         inner = field.type
         while not isinstance(inner, msgspec.inspect.StructType):

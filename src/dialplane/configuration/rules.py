@@ -50,6 +50,8 @@ def findings(config: Config, base: Path) -> Findings:
         yield from _target_set(entry, ("target_set", index))
     yield from _unique([entry.name for entry in config.table], "table")
     for index, table in enumerate(config.table):
+        if not _TOKEN.match(table.name):
+            yield ("table", index, "name"), f'"{table.name}" is not a name: use letters, digits, "-" and "_"'
         yield from _file(base / table.file, ("table", index, "file"))
     yield from _unique([entry.name for entry in config.route], "route")
     for index, route in enumerate(config.route):
@@ -179,9 +181,10 @@ def _exactly_one(entry: Route | Redirect, names: tuple[str, ...], path: KeyPath,
 
 
 def _unique(names: list[str], key: str) -> Findings:
+    first: dict[str, int] = {}
     for index, name in enumerate(names):
-        if name and name in names[:index]:
-            yield (key, index, "name"), f'"{name}" is already {key}[{names.index(name)}]'
+        if name and first.setdefault(name, index) != index:
+            yield (key, index, "name"), f'"{name}" is already {key}[{first[name]}]'
 
 
 def _networks(values: list[str], path: KeyPath) -> Findings:

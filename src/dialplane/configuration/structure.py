@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,7 @@ def structure(kind: type[msgspec.Struct], document: object, report: Report, path
     if not isinstance(document, dict):
         report(path, f"expected a table, got {_name(document)}")
         return None
-    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    hints = typing.get_type_hints(kind, include_extras=True)
+    known, hints = _shape(kind)
     for key in document:
         if key not in known:
             report((*path, key), "unknown key" + suggestion(key, list(known)))
@@ -53,6 +53,13 @@ def structure(kind: type[msgspec.Struct], document: object, report: Report, path
             report((*path, key), "this key is missing")
     complete = all(name in values for name, field in known.items() if field.required)
     return kind(**values) if complete else None
+
+
+@functools.cache
+def _shape(kind: type[msgspec.Struct]) -> tuple[dict[str, msgspec.structs.FieldInfo], dict[str, Any]]:
+    """Fields by key, and their types by name. Slow to find out, and asked once for each of ten thousand rules."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    return fields, typing.get_type_hints(kind, include_extras=True)
 
 
 def _value(hint: Any, value: object, report: Report, path: KeyPath) -> Any:  # noqa: ANN401

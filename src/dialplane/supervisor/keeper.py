@@ -1,0 +1,186 @@
+"""Keeps one process alive: starts it, replaces it at once when it dies, waits only after deaths in a row."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from dialplane.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dialplane.supervisor.child import Child, Message
+
+    Spawn = Callable[["Keeper"], Child]
+
+READY_TIMEOUT = 30.0
+"""Seconds from the start of a process until it must be ready."""
+QUICK_DEATH = 5.0
+"""A process that lived for less than this many seconds died quickly."""
+PATIENCE = 3
+"""Quick deaths in a row that are answered at once."""
+LONGEST_PAUSE = 5.0
+"""Seconds between two attempts, at most."""
+
+_log = structlog.get_logger()
+
+
+class Keeper:
+    """One place that is always filled by a living process."""
+
+    def __init__(self, name: str, spawn: Spawn, on_change: Callable[[], None]) -> None:
+        self.name = name
+        self.child: Child | None = None
+        self.restarts = 0
+        self.last_gap: float | None = None
+        """Seconds from the last death until the successor was ready."""
+        self._spawn = spawn
+        self._on_change = on_change
+        self._ready = asyncio.Event()
+        self._started_once = False
+        self._stopping = False
+        self._quick_deaths = 0
+        self._died_at: float | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._answer: asyncio.Future[Message] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process of this moment serves."""
+        return self._ready.is_set()
+
+    async def start(self) -> None:
+        """Starts the first process and waits until it is ready. Raises :class:`UnavailableError` when it does not."""
+        child = self.child = self._spawn(self)
+        ready, ended = (asyncio.create_task(event.wait()) for event in (self._ready, child.exited))
+        try:
+            await asyncio.wait({ready, ended}, timeout=READY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        if not self._ready.is_set():
+            if child.is_running:
+                raise UnavailableError(f"{self.name}: not ready after {READY_TIMEOUT:.0f} seconds")
+            raise UnavailableError(f"{self.name} cannot start: {child.last_words or child.how_it_ended}")
+        self._started_once = True
+
+    async def ask(self, message: Message, timeout: float) -> Message:  # noqa: ASYNC109 - what it means when it passes is told here
+        """Says ``message`` and waits for the answer. ``{}`` when none comes: the process died, or the time passed."""
+        child = self.child
+        if child is None or not self.is_ready:
+            return {}
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            if not child.send(message):
+                return {}
+            return await asyncio.wait_for(self._answer, timeout)
+        except TimeoutError:
+            return {}
+        finally:
+            self._answer = None
+
+    async def stop(self, grace: float) -> None:
+        """Lets the process finish for ``grace`` seconds, then ends it."""
+        self._stopping = True
+        if self._retry:
+            self._retry.cancel()
+        child = self.child
+        if child is None or not child.is_running:
+            return
+        child.send({"stop": grace})
+        try:
+            await asyncio.wait_for(child.exited.wait(), grace + 1)
+        except TimeoutError:
+            _log.warning("killed: did not stop in time", process=self.name, pid=child.pid)
+            child.kill()
+            await child.exited.wait()
+
+    async def replace(self, grace: float) -> None:
+        """Stops the process and starts another in its place."""
+        await self.stop(grace)
+        self._stopping = False
+        self._ready.clear()
+        await self.start()
+
+    def kill(self) -> None:
+        """Ends the process at once; another takes its place."""
+        if self.child is not None:
+            self.child.kill()
+
+    async def end(self) -> None:
+        """Ends the process at once and for good; returns when it is gone."""
+        self._stopping = True
+        if self._retry:
+            self._retry.cancel()
+        if self.child is not None:
+            self.child.kill()
+            await self.child.exited.wait()
+
+    def on_message(self, child: Child, message: Message) -> None:
+        """Takes what the child says, as far as it is about its state."""
+        if child is not self.child:
+            return
+        if message.get("ready"):
+            self._ready.set()
+            if self._died_at is not None:
+                self.last_gap = time.monotonic() - self._died_at
+                _log.info("replaced", process=self.name, pid=child.pid, milliseconds=round(self.last_gap * 1000))
+                self._died_at = None
+            self._on_change()
+        elif ("reloaded" in message or "refused" in message) and self._answer and not self._answer.done():
+            self._answer.set_result(message)
+
+    def on_exit(self, child: Child) -> None:
+        """Replaces the child, unless it was told to end or never was ready in the first place."""
+        if child is not self.child:
+            return
+        self._ready.clear()
+        if self._answer and not self._answer.done():
+            self._answer.set_result({})
+        if self._stopping or not self._started_once:
+            return
+        died = time.monotonic()
+        self._died_at = self._died_at or died
+        self._quick_deaths = self._quick_deaths + 1 if died - child.started < QUICK_DEATH else 0
+        pause = pause_before_retry(self._quick_deaths)
+        _log.error("died", process=self.name, pid=child.pid, how=child.how_it_ended, retry_in=pause)
+        self.restarts += 1
+        self._on_change()
+        if pause:
+            self._retry = asyncio.get_running_loop().call_later(pause, self._respawn)
+        else:
+            self._respawn()
+
+    def facts(self) -> dict[str, Any]:
+        """For ``dialplane status``."""
+        child = self.child
+        return {
+            "process": self.name,
+            "pid": child.pid if child is not None and child.is_running else None,
+            "ready": self.is_ready,
+            "uptime": round(time.monotonic() - child.started, 3) if child is not None else 0.0,
+            "restarts": self.restarts,
+            "last_gap": self.last_gap,
+        }
+
+    def _respawn(self) -> None:
+        self._retry = None
+        try:
+            self.child = self._spawn(self)
+        except OSError as error:
+            # No memory, no process slots: as good as a quick death.
+            self._quick_deaths += 1
+            pause = max(pause_before_retry(self._quick_deaths), 0.1)
+            _log.exception("cannot be started", process=self.name, error=error.strerror, retry_in=pause)
+            self._retry = asyncio.get_running_loop().call_later(pause, self._respawn)
+
+
+def pause_before_retry(quick_deaths: int) -> float:
+    """Seconds to wait before the next attempt: none at first, then doubling from a tenth of a second."""
+    if quick_deaths <= PATIENCE:
+        return 0.0
+    return float(min(0.1 * 2.0 ** min(quick_deaths - PATIENCE - 1, 16), LONGEST_PAUSE))

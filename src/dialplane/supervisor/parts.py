@@ -1,0 +1,52 @@
+"""What the supervisor is put together from. Tests put in programs of their own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from dialplane.configuration.problem import key_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dialplane.config import Config
+    from dialplane.configuration.problem import KeyPath
+
+
+class SharedStore(Protocol):
+    """What the supervisor does with the shared store: have it ready before others open it, close it after them."""
+
+    def close(self, clean: bool = ...) -> None:  # noqa: FBT001 - the native signature
+        """``clean``: keep it over a boot."""
+
+
+def open_shared_store(folder: Path) -> SharedStore:
+    """Makes the shared store, or puts it in order."""
+    from dialplane_native.server import Store  # noqa: PLC0415 - loads the extension only where it is used
+
+    return Store(str(folder), "supervisor")
+
+
+def check_natively(config: Config) -> list[tuple[KeyPath, str]]:
+    """Compiles an effective configuration as a worker will; what is wrong with it."""
+    from dialplane_native.server import check  # noqa: PLC0415
+
+    return [(key_path(path), problem) for path, problem in check(msgspec.json.encode(config))]
+
+
+def python_program(module: str) -> list[str]:
+    """A command that runs ``module`` with this interpreter, whatever the environment or the working folder says."""
+    return [sys.executable, "-I", "-m", module]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """The programs that are started and the native functions that are called."""
+
+    worker: list[str] = msgspec.field(default_factory=lambda: python_program("dialplane.worker"))
+    control: list[str] | None = msgspec.field(default_factory=lambda: python_program("dialplane.control"))
+    open_store: Callable[[Path], SharedStore] = open_shared_store
+    check: Callable[[Config], list[tuple[KeyPath, str]]] = check_natively

@@ -1,0 +1,133 @@
+"""Opens every listening socket before anything is started. The supervisor keeps them open as long as it lives, so that
+what the kernel has accepted for a worker that dies waits for its successor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from dialplane.configuration.address import ListenAddress, SocketAddress, host_port, listen_address
+from dialplane.errors import SystemResourceError
+from dialplane.supervisor import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dialplane.config import Config
+
+RECEIVE_BUFFER = 16 << 20
+"""Octets. About 20,000 datagrams of usual size: what may wait while a worker is replaced."""
+SEND_BUFFER = 4 << 20
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+
+
+class Listeners:
+    """The sockets of all ``[[listen]]`` entries: one for each worker and entry."""
+
+    def __init__(self, config: Config) -> None:
+        self.spread_refusal: OSError | None = None
+        self.groups: list[list[socket.socket]] = []
+        with contextlib.ExitStack() as opened:
+            for entry in config.listen:
+                group = _open_group(listen_address(entry.address), config.server.workers)
+                opened.callback(_close, group)
+                self.groups.append(group)
+                if len(group) > 1:
+                    self.spread_refusal = spread.attach(group) or self.spread_refusal
+            opened.pop_all()
+
+    def of_worker(self, worker: int) -> Iterator[tuple[int, socket.socket]]:
+        """Index of the ``[[listen]]`` entry and the worker's socket, for each entry."""
+        for index, group in enumerate(self.groups):
+            yield index, group[worker]
+
+    @property
+    def spread(self) -> str:
+        """How datagrams are spread over the workers, for ``dialplane status``."""
+        if all(len(group) == 1 for group in self.groups):
+            return "one worker"
+        return "by address" if self.spread_refusal else "random"
+
+    @property
+    def receive_buffer(self) -> int:
+        """Octets that the kernel really gives to each socket."""
+        return min(s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2 for group in self.groups for s in group)
+
+    def close(self) -> None:
+        """Closes all sockets; what is queued is lost."""
+        for group in self.groups:
+            _close(group)
+
+
+def open_stream(text: str) -> socket.socket:
+    """Opens the listening socket of the admin address."""
+    address = host_port(text)
+    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address.pair)
+        listener.listen(64)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise _cannot_bind(f"admin.address {text}", address, error) from error
+    return listener
+
+
+def _open_group(address: ListenAddress, workers: int) -> list[socket.socket]:
+    # SO_REUSEPORT would let a second server of this user in without a word: first see that the port is free.
+    with socket.socket(address.bind.family, socket.SOCK_DGRAM) as probe:
+        _bind(probe, address)
+    group = []
+    try:
+        for _ in range(workers):
+            member = socket.socket(address.bind.family, socket.SOCK_DGRAM)
+            group.append(member)
+            member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            _bind(member, address)
+            _enlarge(member, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            _enlarge(member, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
+            member.setblocking(False)
+    except SystemResourceError:
+        _close(group)
+        raise
+    except OSError as error:
+        _close(group)
+        raise SystemResourceError(f"{address}: cannot open a socket: {error.strerror}") from error
+    return group
+
+
+def _bind(member: socket.socket, address: ListenAddress) -> None:
+    if member.family == socket.AF_INET6:
+        member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    try:
+        member.bind(address.bind.pair)
+    except OSError as error:
+        raise _cannot_bind(str(address), address.bind, error) from error
+
+
+def _cannot_bind(name: str, address: SocketAddress, error: OSError) -> SystemResourceError:
+    why = {
+        errno.EADDRINUSE: "the address is in use; is another server running?",
+        errno.EADDRNOTAVAIL: f"{address.host} is not an address of this machine",
+        errno.EACCES: f"no permission to use port {address.port}; ports below 1024 need CAP_NET_BIND_SERVICE",
+    }
+    return SystemResourceError(f"{name}: {why.get(error.errno or 0, os.strerror(error.errno or 0))}")
+
+
+def _enlarge(member: socket.socket, forced: int, ordinary: int, octets: int) -> None:
+    """Beyond ``net.core.rmem_max`` where we may, up to it elsewhere."""
+    try:
+        member.setsockopt(socket.SOL_SOCKET, forced, octets)
+    except PermissionError:
+        member.setsockopt(socket.SOL_SOCKET, ordinary, octets)
+
+
+def _close(group: list[socket.socket]) -> None:
+    for member in group:
+        member.close()

@@ -1,0 +1,330 @@
+"""Starts everything or nothing, watches, reloads, stops. Design: nothing is half-started, and nothing that runs is
+touched before the new configuration was found good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from dialplane import __version__
+from dialplane.configuration import ConfigurationError, load, resolve
+from dialplane.errors import DialplaneError, ExitStatus, WriteError
+from dialplane.supervisor.asking import answering
+from dialplane.supervisor.child import Child
+from dialplane.supervisor.folder import DataFolder
+from dialplane.supervisor.keeper import Keeper
+from dialplane.supervisor.notify import notify
+from dialplane.supervisor.parts import Parts
+from dialplane.supervisor.pool import Pool
+from dialplane.supervisor.sockets import Listeners, open_stream
+from dialplane.supervisor.tables import compile_tables, discard_unused
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from dialplane.config import Config
+    from dialplane.configuration import Loaded
+    from dialplane.configuration.problem import KeyPath
+    from dialplane.supervisor.child import Message
+    from dialplane.supervisor.parts import SharedStore
+
+GRACE = 5.0
+"""Seconds that a worker may take to finish what is queued."""
+CONTROL_GRACE = 15.0
+"""Seconds that the control process may take to bring the database up to date."""
+FIXED: dict[str, KeyPath] = {
+    "listen": ("listen",),
+    "workers": ("server", "workers"),
+    "data": ("server", "data"),
+    "admin": ("admin", "address"),
+}
+"""What a reload cannot change, because sockets and processes would have to change with it."""
+
+_log = structlog.get_logger()
+
+
+class Supervisor:
+    """One server. ``file`` is read again at a reload; without it there is nothing to reload."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        file: Path | None = None,
+        parts: Parts | None = None,
+        on_ready: Callable[[Supervisor], None] | None = None,
+    ) -> None:
+        self.config = resolve(loaded.config, loaded.base)
+        self.folder = DataFolder(Path(self.config.server.data))
+        self.reloads = 0
+        self._source = loaded.source
+        self._file = file
+        self._parts = parts or Parts()
+        self._on_ready = on_ready
+        self._started = time.time()
+        self._listeners: Listeners
+        self._admin: socket.socket | None = None
+        self._pool: Pool
+        self._control: Keeper | None = None
+        self._reloading = asyncio.Lock()
+        self._stop = asyncio.Event()
+        self._hard_stop = asyncio.Event()
+
+    def run(self) -> ExitStatus:
+        """Serves until told to stop. Raises :class:`DialplaneError` when it cannot even begin."""
+        return asyncio.run(self.serve())
+
+    async def serve(self) -> ExitStatus:
+        """As :meth:`run`, within a loop that runs already."""
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(self.folder.locked())
+            store = self._open_store()
+            clean = False
+            opened.callback(lambda: store.close(clean))
+            self._listeners = Listeners(self.config)
+            opened.callback(self._listeners.close)
+            self._admin = open_stream(self.config.admin.address) if self.config.admin.address else None
+            if self._admin is not None:
+                opened.callback(self._admin.close)
+            self.config = await self._checked(self.config, self._source.error)
+            self._in_force(self.config)
+            self._make_keepers()
+            with self._signals():
+                await self._serve()
+            clean = not self._hard_stop.is_set()
+        return ExitStatus.OK
+
+    async def _serve(self) -> None:
+        try:
+            async with answering(self.folder, self._answer):
+                if await self._until_stop(self._start()):
+                    self._is_ready()
+                    await self._stop.wait()
+                notify("STOPPING=1")
+                stopping = asyncio.create_task(self._finish())
+                hard = asyncio.create_task(self._hard_stop.wait())
+                await asyncio.wait({stopping, hard}, return_when=asyncio.FIRST_COMPLETED)
+                hard.cancel()
+                stopping.cancel()
+        finally:
+            await self._kill()
+
+    async def reload(self) -> None:
+        """Reads the file again and puts it in force, or raises and changes nothing."""
+        async with self._reloading:
+            if self._file is None:
+                raise ConfigurationError(
+                    [self._source.problem((), "serving without a file: there is nothing to reload")]
+                )
+            notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            try:
+                await self._reload(load(self._file))
+            finally:
+                notify("READY=1")
+
+    def facts(self) -> dict[str, Any]:
+        """For ``dialplane status``: what the supervisor knows."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started": self._started,
+            "file": str(self._file) if self._file else None,
+            "reloads": self.reloads,
+            "listen": [entry.address for entry in self.config.listen],
+            "admin": self.config.admin.address,
+            "data": self.config.server.data,
+            "spread": self._listeners.spread,
+            "receive_buffer": self._listeners.receive_buffer,
+            "workers": self._pool.facts(),
+            "control": self._control.facts() if self._control else None,
+        }
+
+    def _open_store(self) -> SharedStore:
+        try:
+            return self._parts.open_store(self.folder.store)
+        except DialplaneError:
+            raise
+        except Exception as error:
+            raise WriteError(f"shared store {self.folder.store}: {error}") from error
+
+    async def _checked(self, config: Config, as_error: Callable[..., ConfigurationError]) -> Config:
+        """``config`` with its tables compiled, if a worker would take it."""
+
+        def check() -> Config:
+            ready = compile_tables(config, self.folder.tables, as_error)
+            problems = self._parts.check(ready)
+            if problems:
+                raise as_error(problems)
+            return ready
+
+        return await asyncio.to_thread(check)
+
+    def _in_force(self, config: Config) -> None:
+        self.config = config
+        self.folder.write_effective(msgspec.json.encode(config))
+        discard_unused(config, self.folder.tables)
+
+    def _make_keepers(self) -> None:
+        self._pool = Pool(
+            self._parts.worker,
+            self.config,
+            folder=self.folder,
+            listeners=self._listeners,
+            on_change=self._tell_control,
+        )
+        self._control = Keeper("control", self._spawn_control, self._tell_control) if self._parts.control else None
+
+    def _spawn_control(self, keeper: Keeper) -> Child:
+        inherit: list[socket.socket] = [self._admin] if self._admin is not None else []
+        return Child(
+            keeper.name,
+            self._parts.control or [],
+            boot={
+                "config": msgspec.to_builtins(self.config),
+                "data": str(self.folder.store),
+                "counters": str(self.folder.counters),
+                "admin": self._admin.fileno() if self._admin is not None else None,
+                "supervisor": self.facts(),
+            },
+            inherit=[member.fileno() for member in inherit],
+            on_message=keeper.on_message,
+            on_exit=keeper.on_exit,
+        )
+
+    async def _start(self) -> None:
+        # Workers first: they need nothing of the control process, and calls matter more than status pages.
+        await self._pool.start()
+        if self._control:
+            await self._control.start()
+
+    async def _until_stop(self, starting: Coroutine[Any, Any, None]) -> bool:
+        """Waits for the start, unless told to stop before. Whether it has started."""
+        start = asyncio.ensure_future(starting)
+        stop = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not start.done():
+            start.cancel()
+            return False
+        await start
+        return True
+
+    def _is_ready(self) -> None:
+        if self._listeners.spread_refusal is not None:
+            _log.warning(
+                "the kernel spreads datagrams by address, not at random", reason=str(self._listeners.spread_refusal)
+            )
+        _log.info(
+            "ready",
+            listen=[entry.address for entry in self.config.listen],
+            workers=self.config.server.workers,
+            admin=self.config.admin.address or None,
+            milliseconds=round((time.time() - self._started) * 1000),
+        )
+        notify("READY=1")
+        if self._on_ready:
+            self._on_ready(self)
+
+    async def _reload(self, loaded: Loaded) -> None:
+        config = resolve(loaded.config, loaded.base)
+        before, after = _fixed_parts(self.config), _fixed_parts(config)
+        changed = [(FIXED[key], "a change of this takes a restart") for key in FIXED if before[key] != after[key]]
+        if changed:
+            raise loaded.source.error(changed)
+        config = await self._checked(config, loaded.source.error)
+        refusals = await self._pool.reload(config)
+        if refusals:
+            raise loaded.source.error(refusals)
+        unchanged = msgspec.json.encode(config) == msgspec.json.encode(self.config)
+        self._in_force(config)
+        self._source = loaded.source
+        self.reloads += 1
+        _log.info("reloaded", file=str(self._file), routes=len(config.route), target_sets=len(config.target_set))
+        if self._control and not unchanged:
+            await self._control.replace(CONTROL_GRACE)
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        match question.get("ask"):
+            case "status":
+                return self.facts()
+            case "reload":
+                try:
+                    await self.reload()
+                except ConfigurationError as error:
+                    return {"problems": [str(problem) for problem in error.problems]}
+                except DialplaneError as error:
+                    return {"problems": [str(error)]}
+                return {"reloaded": True, "routes": len(self.config.route), "file": str(self._file)}
+            case "stop":
+                self._stop.set()
+                return {"stopping": True}
+            case other:
+                return {"error": f"unknown question {other!r}"}
+
+    async def _reload_on_signal(self) -> None:
+        try:
+            await self.reload()
+        except ConfigurationError as error:
+            for problem in error.problems:
+                _log.error("not reloaded", problem=str(problem))
+        except DialplaneError as error:
+            _log.error("not reloaded", problem=str(error))
+
+    def _tell_control(self) -> None:
+        if self._control and self._control.child and self._control.is_ready:
+            message: Message = {"supervisor": self.facts()}
+            self._control.child.send(message)
+
+    async def _finish(self) -> None:
+        await self._pool.stop(GRACE)
+        if self._control:
+            await self._control.stop(CONTROL_GRACE)
+        _log.info("stopped")
+
+    async def _kill(self) -> None:
+        """Whatever still runs ends now."""
+        keepers = [*self._pool.keepers, *([self._control] if self._control else [])]
+        await asyncio.gather(*(keeper.end() for keeper in keepers))
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def stop() -> None:
+            if self._stop.is_set():
+                self._hard_stop.set()
+            self._stop.set()
+
+        def reload() -> None:
+            task = loop.create_task(self._reload_on_signal())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
+        try:
+            yield
+        finally:
+            for number in handlers:
+                loop.remove_signal_handler(number)
+
+
+def _fixed_parts(config: Config) -> dict[str, object]:
+    return {
+        "listen": config.listen,
+        "workers": config.server.workers,
+        "data": config.server.data,
+        "admin": config.admin.address,
+    }

@@ -1,0 +1,38 @@
+"""A worker process: a thin shell around the engine, which serves the sockets with the GIL released.
+
+Started by the supervisor as ``python -m dialplane.worker CONTROL`` with the boot message on standard input and
+everything it needs inherited. Imports next to nothing, because a worker that died is missed until this one reads.
+"""
+
+import os
+import signal
+import sys
+
+
+def main() -> int:
+    """Serves until the supervisor says stop, or is gone. Returns the exit status."""
+    # Ctrl-C reaches the whole process group; the supervisor alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = int(sys.argv[1])
+    os.set_inheritable(control, False)
+    boot = sys.stdin.buffer.read()
+    try:
+        from dialplane_native.server import run_worker  # noqa: PLC0415
+
+        return run_worker(boot, control)
+    except Exception as error:
+        report(control, f"{type(error).__name__}: {error}")
+        return 1
+
+
+def report(control: int, text: str) -> None:
+    """Tells the supervisor, in one line, why this worker cannot serve."""
+    import json  # noqa: PLC0415
+    import socket  # noqa: PLC0415
+
+    with socket.socket(fileno=control) as channel:
+        channel.send(json.dumps({"failed": text[:2000]}).encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
