@@ -3,8 +3,10 @@
 //! Eight octets per field. Of each name only the first field is reachable at once (`first`); two bit sets tell which names are
 //! present and which come more than once, so that most checks of a message are one mask operation.
 
+use crate::chars::slice;
 use crate::error::ParseError;
 use crate::header::HeaderId;
+use crate::message::Message;
 use crate::method::Method;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -141,6 +143,22 @@ impl Index {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.lines.len().saturating_sub(2)
+    }
+
+    /// A copy with only the lines in use: for a caller that keeps a message and goes on with this index.
+    #[must_use]
+    pub fn compact(&self) -> Self {
+        let lines = self.lines.get(..self.count + 1).unwrap_or(&self.lines).into();
+        Self { lines, ..*self }
+    }
+
+    /// The message that was indexed last, over the octets that were given for it.
+    ///
+    /// Over other octets the view is of no use, but safe: ranges that do not fit are empty.
+    #[inline]
+    #[must_use]
+    pub fn message<'b>(&'b self, bytes: &'b [u8]) -> Message<'b> {
+        Message::new(slice(bytes, 0, self.end), self)
     }
 
     /// The line and the start of the next one.

@@ -8,7 +8,8 @@ use crate::uri::host::write_address;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-/// Appends a response to `request`, which came from `source`: status line, the Vias with received and rport on the top one, From, To (with
+/// Appends a response to `request`, which came from `source`: status line, the Vias with received and rport on the top one (as they are when the
+/// source is `None`), From, To (with
 /// `to_tag` when it has no tag and the status is not 100), Call-ID and CSeq as received, then what `extra` writes, Content-Length and body.
 ///
 /// Fields that cannot be read are copied as they are, so that a request that [`validate`](crate::validate()) refused can be answered too.
@@ -19,7 +20,7 @@ pub fn write_response(
     status: u16,
     reason: &[u8],
     to_tag: Option<&[u8]>,
-    source: SocketAddr,
+    source: impl Into<Option<SocketAddr>>,
     extra: impl FnOnce(&mut Fields<'_>),
     body: &[u8],
     out: &mut Vec<u8>,
@@ -30,7 +31,7 @@ pub fn write_response(
     let reason = if reason.is_empty() { super::reason_phrase(status).as_bytes() } else { reason };
     out.extend(reason.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }));
     out.extend_from_slice(b"\r\n");
-    vias(request, source, out);
+    vias(request, source.into(), out);
     for id in [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID, HeaderId::CSEQ] {
         for field in request.all(id).take(1) {
             out.extend_from_slice(id.name().as_bytes());
@@ -51,14 +52,14 @@ pub fn write_response(
 }
 
 /// All Via fields in order, the first element with the address it came from.
-fn vias(request: &Message<'_>, source: SocketAddr, out: &mut Vec<u8>) {
-    let top = request.top_via().ok();
+fn vias(request: &Message<'_>, source: Option<SocketAddr>, out: &mut Vec<u8>) {
+    let top = source.and_then(|source| Some((request.top_via().ok()?, source)));
     for (number, field) in request.all(HeaderId::VIA).enumerate() {
         out.extend_from_slice(b"Via: ");
         match &top {
-            Some(via) if number == 0 => {
+            Some((via, source)) if number == 0 => {
                 let rest = request.bytes().get(via.range().end..field.value_range().end).unwrap_or_default();
-                write_via(request, via, source, out);
+                write_via(request, via, *source, out);
                 out.extend_from_slice(rest);
             }
             _ => out.extend_from_slice(field.value),
