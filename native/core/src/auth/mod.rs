@@ -22,8 +22,12 @@
 
 pub mod algorithm;
 mod answer;
+#[cfg(test)]
+pub(crate) mod client;
 pub mod credential;
 pub mod nonce;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{self, ConfigError};
 use crate::counter::{Counter, Counters};
@@ -79,7 +83,7 @@ pub struct Attempt<'a> {
     /// Who asks.
     pub challenger: Challenger,
     /// The request.
-    pub request: &'a Message<'a>,
+    pub request: Message<'a>,
     /// Where it came from.
     pub source: &'a Path,
     /// Realm that credentials must be for; see [`Authenticator::realm`].

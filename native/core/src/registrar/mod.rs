@@ -1,4 +1,182 @@
-//! Registrar. RFC 3261 §10.3.
+//! Registrar: the bindings of an address-of-record. RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6 (how bindings compare).
+//!
+//! [`Registrar::handle`] takes a REGISTER through the steps of §10.3 and says what to answer; [`lookup`] finds where to send a
+//! request for a user. Records live in the shared store, which any worker may change; one REGISTER is one
+//! [`Table::update`](crate::store::Table::update) and so is done wholly or not at all.
+//!
+//! Decisions that are not in the RFCs:
+//!
+//! - **A retransmission** of a REGISTER that was accepted has the CSeq that its bindings have. §10.3 step 7 would fail it, though
+//!   only the 200 was lost; when it asks for nothing that is not there, it is answered with the bindings as they are.
+//! - **Too many bindings** are refused with 403, as in Asterisk. 503, as in Kamailio, would send clients to another server, which is
+//!   no better.
+//! - **A request out of order** is answered 500, as §10.3 has it for whatever fails in step 7.
+//! - **Path without `Supported: path`** is refused with 421 and `Require: path`, unless the configuration takes it.
+//!   DEVIATION: RFC 3327 §5.3 recommends 420, written when 421 (RFC 3261 §21.4.16) was not yet usual; 420 would say that we do not
+//!   understand what we do.
+//! - **NAT.** See [`nat`].
+//! - **A record that cannot be read** is begun anew: clients register again, and nothing else would mend it.
 
+mod answer;
+mod contact;
+mod date;
+pub mod lookup;
+mod nat;
+mod process;
 pub mod q;
 pub mod record;
+#[cfg(test)]
+pub(crate) mod tests;
+mod update;
+
+pub use update::prune;
+
+use crate::auth::{self, Authenticator};
+use crate::config::{Config, ConfigError};
+use crate::keys::{Keys, SECRET_LEN};
+use crate::path::Path;
+use crate::store::Store;
+use crate::time::Now;
+use dialplane_syntax::uri::{Uri, write_aor};
+use dialplane_syntax::{Essentials, Message, SipUri};
+
+/// A REGISTER request and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Register<'a> {
+    /// The request.
+    pub message: Message<'a>,
+    /// What [`dialplane_syntax::check`] found in it.
+    pub essentials: &'a Essentials<'a>,
+    /// Where it came from.
+    pub source: &'a Path,
+    /// The time.
+    pub now: Now,
+    /// Random; for the nonce of a challenge.
+    pub chance: u64,
+    /// Whether the source needs no credentials.
+    pub trusted: bool,
+}
+
+/// What to answer, beside the header lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase; empty for the usual one.
+    pub reason: &'static str,
+}
+
+impl Answer {
+    /// A status with its usual reason phrase.
+    const fn status(status: u16) -> Self {
+        Self { status, reason: "" }
+    }
+
+    /// 400 that says what is wrong.
+    const fn bad_request(reason: &'static str) -> Self {
+        Self { status: 400, reason }
+    }
+}
+
+/// What is done with a Path. `registrar.path`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PathPolicy {
+    Always,
+    Ignore,
+    Supported,
+}
+
+/// The registrar of one snapshot.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    authenticator: Authenticator,
+    challenge: bool,
+    default_expires: u32,
+    min_expires: u32,
+    max_expires: u32,
+    path: PathPolicy,
+    nat: bool,
+    bindings: usize,
+}
+
+/// Working space, kept so that nothing is allocated for a request.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    auth: auth::Scratch,
+    aor: Vec<u8>,
+    contacts: Vec<contact::Requested>,
+    /// Parameters of the contacts.
+    text: Vec<u8>,
+    path: Vec<u8>,
+    record: Vec<u8>,
+    date: date::Date,
+}
+
+impl Registrar {
+    /// From the configuration and the secret that all processes of the host share.
+    ///
+    /// # Errors
+    /// Everything in `auth` and `registrar` that cannot be used.
+    pub fn new(config: &Config, secret: &[u8; SECRET_LEN]) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let registrar = &config.registrar;
+        let path = match registrar.path.as_str() {
+            "always" => Some(PathPolicy::Always),
+            "ignore" => Some(PathPolicy::Ignore),
+            "supported" => Some(PathPolicy::Supported),
+            _ => None,
+        };
+        if path.is_none() {
+            errors.push(ConfigError::new("registrar.path", "it is one of supported, always, ignore"));
+        }
+        let nat = match registrar.nat.as_str() {
+            "auto" => Some(true),
+            "never" => Some(false),
+            _ => None,
+        };
+        if nat.is_none() {
+            errors.push(ConfigError::new("registrar.nat", "it is one of auto, never"));
+        }
+        if !(registrar.min_expires..=registrar.max_expires).contains(&registrar.default_expires) {
+            errors.push(ConfigError::new("registrar.default_expires", "it lies outside min_expires and max_expires"));
+        }
+        let authenticator = Authenticator::new(&config.auth, &Keys::derive(secret)).map_err(|more| errors.extend(more));
+        match (path, nat, authenticator) {
+            (Some(path), Some(nat), Ok(authenticator)) if errors.is_empty() => Ok(Self {
+                authenticator,
+                challenge: config.auth.register,
+                default_expires: registrar.default_expires,
+                min_expires: registrar.min_expires,
+                max_expires: registrar.max_expires,
+                path,
+                nat,
+                bindings: config.limits.bindings,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// What checks credentials here, for whoever else has to.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// Whether a user of this URI is known, registered or not (RFC 3261 §21.4.18 tells 480 from 404).
+    #[must_use]
+    pub fn knows<S: Store>(&self, store: &S, uri: &SipUri<'_>, scratch: &mut Scratch) -> bool {
+        let Scratch { auth, aor, .. } = scratch;
+        aor.clear();
+        write_aor(&Uri::Sip(*uri), aor);
+        let (user, host) = split_aor(aor);
+        self.authenticator.knows(store, user, self.authenticator.realm(host), auth)
+    }
+}
+
+/// User and host of an address-of-record; no user when there is none.
+fn split_aor(aor: &[u8]) -> (&[u8], &[u8]) {
+    match aor.iter().rposition(|&octet| octet == b'@') {
+        Some(at) => (&aor[..at], &aor[at + 1..]),
+        None => (&[], aor),
+    }
+}

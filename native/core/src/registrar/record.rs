@@ -104,13 +104,8 @@ pub fn is_empty(record: &[u8]) -> bool {
     record.len() <= 1
 }
 
-/// Appends a binding as it stands in another record.
-pub(crate) fn copy(binding: &Stored<'_>, record: &mut Vec<u8>) {
-    record.extend_from_slice(binding.octets);
-}
-
 /// The bindings of a record, oldest first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Bindings<'a> {
     /// Whole bindings, each of which was read once without fault.
     rest: &'a [u8],
@@ -133,33 +128,31 @@ impl<'a> Bindings<'a> {
         }
         Ok(Self { rest: whole })
     }
-
-    /// The bindings with the octets that they occupy.
-    pub(crate) fn stored(self) -> impl Iterator<Item = Stored<'a>> {
-        let mut rest = self.rest;
-        std::iter::from_fn(move || {
-            let (stored, behind) = decode(rest)?;
-            rest = behind;
-            Some(stored)
-        })
-    }
 }
 
 impl<'a> Iterator for Bindings<'a> {
-    type Item = Binding<'a>;
+    type Item = Stored<'a>;
 
-    fn next(&mut self) -> Option<Binding<'a>> {
+    fn next(&mut self) -> Option<Stored<'a>> {
         let (stored, rest) = decode(self.rest)?;
         self.rest = rest;
-        Some(stored.binding)
+        Some(stored)
     }
 }
 
-/// A binding and the octets that it occupies in its record.
-#[derive(Clone, Copy)]
-pub(crate) struct Stored<'a> {
-    pub(crate) binding: Binding<'a>,
+/// A binding in its record.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// What the record says.
+    pub binding: Binding<'a>,
     octets: &'a [u8],
+}
+
+impl Stored<'_> {
+    /// Appends the binding, unchanged, to another record.
+    pub fn copy(&self, record: &mut Vec<u8>) {
+        record.extend_from_slice(self.octets);
+    }
 }
 
 fn decode(octets: &[u8]) -> Option<(Stored<'_>, &[u8])> {
@@ -326,12 +319,12 @@ mod tests {
             for binding in &bindings {
                 binding.binding().write(&mut record).unwrap();
             }
-            let read: Vec<_> = Bindings::read(&record).unwrap().collect();
+            let read: Vec<_> = Bindings::read(&record).unwrap().map(|stored| stored.binding).collect();
             let expected: Vec<_> = bindings.iter().map(Owned::binding).collect();
             prop_assert_eq!(read, expected);
             let mut copied = Vec::new();
             begin(&mut copied);
-            Bindings::read(&record).unwrap().stored().for_each(|stored| copy(&stored, &mut copied));
+            Bindings::read(&record).unwrap().for_each(|stored| stored.copy(&mut copied));
             prop_assert_eq!(&copied, &record);
             prop_assert_eq!(is_empty(&record), bindings.is_empty());
         }
@@ -392,7 +385,7 @@ mod tests {
         assert_eq!(record, [VERSION]);
         let binding = Binding { contact: b"", expires: u64::MAX, ..long.binding() };
         binding.write(&mut record).unwrap();
-        let read = Bindings::read(&record).unwrap().next().unwrap();
+        let read = Bindings::read(&record).unwrap().next().unwrap().binding;
         assert_eq!((read.user_agent.len(), read.expires), (USER_AGENT_MAX, u32::MAX.into()));
     }
 
