@@ -154,6 +154,20 @@ impl<S: Store> Engine<S> {
         self.work.names.poll_ready()
     }
 
+    /// When [`Self::handle_timeout`] has something to do, in milliseconds of the monotonic clock.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<u64> {
+        None
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, _now: Now) {}
+
+    /// Appends the next message that is due to `out` and says where it goes.
+    pub fn poll_send(&mut self, _now: Now, _out: &mut Vec<u8>) -> Option<Path> {
+        None
+    }
+
     /// The counts.
     #[must_use]
     pub fn counters(&self) -> &Counters {

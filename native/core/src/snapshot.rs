@@ -26,7 +26,6 @@ pub struct Snapshot {
     pub(crate) relay: bool,
     /// Challenge requests outside dialogs (`auth.calls`).
     pub(crate) challenge: bool,
-    pub(crate) realm: Option<Vec<u8>>,
     /// `Server: name\r\n`, or nothing.
     pub(crate) server: Vec<u8>,
     /// Domain names in lower case.
@@ -77,7 +76,6 @@ impl Snapshot {
                 record_route: config.proxy.record_route,
                 relay: config.proxy.relay,
                 challenge: config.auth.calls,
-                realm: config.auth.realm.as_ref().map(|realm| realm.clone().into_bytes()),
                 server: server(&config.server.name),
                 domains,
                 addresses,

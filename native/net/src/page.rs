@@ -1,24 +1,23 @@
-//! The counter page of one worker: a small file that any process reads while the worker writes it.
-//!
-//! Layout, in 64-bit words of the host's order: magic, process id, start in milliseconds since 1970, number of values,
-//! the values. One write of the kernel replaces the whole page, so a reader sees one moment of it, and what a killed
-//! worker counted stays readable.
+//! The counter page of one worker: a mapped file that any process reads while the worker writes it, and that stays readable
+//! when the worker is killed.
 
-use dialplane_core::counter::{COUNT, Counter, Counters};
-use std::fs::{File, OpenOptions};
+use dialplane_core::counter::{COUNT, Counters};
+use dialplane_store::SharedWords;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"dpcount1");
-const HEAD: usize = 4;
-const WORDS: usize = HEAD + COUNT;
+/// Meaning of the words, to be changed with it and with the table of counters.
+const KIND: u64 = u64::from_le_bytes(*b"counts01") ^ COUNT as u64;
+/// Words before the values: process, and when it began.
+const PID: usize = 0;
+const STARTED: usize = 1;
+const HEAD: usize = 2;
 
 /// Written by its worker.
 #[derive(Debug)]
 pub struct Page {
-    file: File,
-    octets: [u8; WORDS * 8],
+    words: SharedWords,
 }
 
 /// What a page says.
@@ -30,39 +29,34 @@ pub struct Reading {
     pub pid: u64,
     /// When that process began to count, milliseconds since 1970.
     pub started_ms: u64,
-    /// Values in the order of [`Counter::ALL`].
+    /// Values in the order of [`dialplane_core::counter::Counter::ALL`].
     pub values: Vec<u64>,
 }
 
 impl Page {
-    /// Creates or replaces the page of `worker` in `folder`.
+    /// Creates or takes over the page of `worker` in `folder`; its counts begin at 0.
     ///
     /// # Errors
     /// The system's error.
     pub fn create(folder: &Path, worker: u16, started_ms: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).write(true).truncate(false).open(path(folder, worker))?;
-        let mut page = Self { file, octets: [0; WORDS * 8] };
-        for (place, word) in [MAGIC, u64::from(std::process::id()), started_ms, COUNT as u64].into_iter().enumerate() {
-            page.put(place, word);
-        }
-        page.file.set_len((WORDS * 8) as u64)?;
-        page.write(&Counters::default())?;
+        let page = Self { words: SharedWords::open_or_create(&path(folder, worker), KIND, HEAD + COUNT)? };
+        page.write(&Counters::default());
+        page.put(STARTED, started_ms);
+        page.put(PID, std::process::id().into());
         Ok(page)
     }
 
     /// Shows the present values.
-    ///
-    /// # Errors
-    /// The system's error.
-    pub fn write(&mut self, counters: &Counters) -> io::Result<()> {
+    pub fn write(&self, counters: &Counters) {
         for (place, &value) in counters.values().iter().enumerate() {
             self.put(HEAD + place, value);
         }
-        self.file.write_all_at(&self.octets, 0)
     }
 
-    fn put(&mut self, place: usize, word: u64) {
-        self.octets[place * 8..(place + 1) * 8].copy_from_slice(&word.to_ne_bytes());
+    fn put(&self, place: usize, word: u64) {
+        if let Some(cell) = self.words.get(place) {
+            cell.store(word, Relaxed);
+        }
     }
 }
 
@@ -76,23 +70,17 @@ pub fn read_all(folder: &Path) -> io::Result<Vec<Reading>> {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "counters")
             && let Some(worker) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok())
-            && let Some(reading) = std::fs::read(&path).ok().and_then(|octets| read(worker, &octets))
+            && let Ok(words) = SharedWords::open(&path, KIND, HEAD + COUNT)
         {
-            readings.push(reading);
+            let words: Vec<u64> = words.iter().map(|cell| cell.load(Relaxed)).collect();
+            let (head, values) = words.split_at(HEAD.min(words.len()));
+            if let [pid, started_ms] = head {
+                readings.push(Reading { worker, pid: *pid, started_ms: *started_ms, values: values.to_vec() });
+            }
         }
     }
     readings.sort_by_key(|reading| reading.worker);
     Ok(readings)
-}
-
-fn read(worker: u16, octets: &[u8]) -> Option<Reading> {
-    let mut words = octets.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word));
-    if words.next()? != MAGIC {
-        return None;
-    }
-    let (pid, started_ms, count) = (words.next()?, words.next()?, words.next()?);
-    let values: Vec<u64> = words.collect();
-    (count == COUNT as u64 && values.len() == Counter::ALL.len()).then_some(Reading { worker, pid, started_ms, values })
 }
 
 fn path(folder: &Path, worker: u16) -> PathBuf {
@@ -102,6 +90,7 @@ fn path(folder: &Path, worker: u16) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dialplane_core::counter::Counter;
 
     #[test]
     fn what_is_written_is_read() {
@@ -110,7 +99,7 @@ mod tests {
         let mut counters = Counters::default();
         counters.add(Counter::Received, 7);
         for worker in [1, 0] {
-            Page::create(&folder, worker, 99).and_then(|mut page| page.write(&counters)).expect("written");
+            Page::create(&folder, worker, 99).expect("a page").write(&counters);
         }
         std::fs::write(folder.join("2.counters"), b"half").expect("written");
         std::fs::write(folder.join("other"), b"no page").expect("written");

@@ -23,8 +23,6 @@ use std::sync::Arc;
 
 /// Batches taken from one socket before the others are looked at.
 const TURNS: usize = 8;
-/// The counter page is at most this old while something happens.
-const PAGE_MS: u64 = 100;
 /// Event number of the control channel and of the resolver; the sockets count from 0.
 const CONTROL: u64 = u64::MAX;
 const RESOLVER: u64 = u64::MAX - 1;
@@ -87,8 +85,6 @@ pub struct Worker<S> {
     resolver: Resolver,
     events: OwnedFd,
     page: Page,
-    page_ms: u64,
-    page_old: bool,
 }
 
 struct Socket {
@@ -139,8 +135,6 @@ impl<S: Store> Worker<S> {
             resolver,
             events,
             page,
-            page_ms: now.monotonic_ms,
-            page_old: false,
         })
     }
 
@@ -169,7 +163,7 @@ impl<S: Store> Worker<S> {
                 }
             }
             self.timers(&mut batch);
-            self.publish(clock::now());
+            self.page.write(self.engine.counters());
             if stop {
                 return self.finish(&mut batch);
             }
@@ -181,7 +175,8 @@ impl<S: Store> Worker<S> {
         for number in 0..self.sockets.len() {
             self.read(number, usize::MAX, batch)?;
         }
-        self.page.write(self.engine.counters())
+        self.page.write(self.engine.counters());
+        Ok(())
     }
 
     /// Takes up to `turns` batches from socket `number`.
@@ -335,28 +330,11 @@ impl<S: Store> Worker<S> {
 
     /// How long to wait for events.
     fn timeout(&self, now: Now) -> Option<Timespec> {
-        let page = self.page_old.then_some(self.page_ms + PAGE_MS);
-        let due = match (self.engine.poll_timeout(), page) {
-            (Some(one), Some(other)) => one.min(other),
-            (one, other) => one.or(other)?,
-        };
-        let wait = due.saturating_sub(now.monotonic_ms);
+        let wait = self.engine.poll_timeout()?.saturating_sub(now.monotonic_ms);
         Some(Timespec {
             tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX),
             tv_nsec: (wait % 1000) as i64 * 1_000_000,
         })
-    }
-
-    /// Shows the counters if the page is old enough.
-    fn publish(&mut self, now: Now) {
-        if now.monotonic_ms < self.page_ms + PAGE_MS {
-            self.page_old = true;
-            return;
-        }
-        // A full disk must not stop the traffic; the next page will tell.
-        let _ = self.page.write(self.engine.counters());
-        self.page_ms = now.monotonic_ms;
-        self.page_old = false;
     }
 }
 
@@ -377,6 +355,7 @@ fn register(sockets: &[Socket], control: &Control, resolver: &Resolver) -> io::R
 }
 
 fn getrandom(octets: &mut [u8]) -> io::Result<()> {
+    let wanted = octets.len();
     let got = rustix::rand::getrandom(octets, rustix::rand::GetRandomFlags::empty())?;
-    if got == octets.len() { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if got == wanted { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
