@@ -43,6 +43,7 @@ mod key;
 mod number;
 mod patterns;
 mod prefix;
+pub mod probe;
 mod problems;
 mod rule;
 mod sets;

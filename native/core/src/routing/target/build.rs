@@ -3,6 +3,7 @@
 use super::score::{MAX_WEIGHT, inverse};
 use super::{Group, HashBy, Member, NextHop, Policy, Target, TargetId, TargetIdentity, TargetSet, stable_hash};
 use crate::config;
+use crate::routing::probe::ProbeSettings;
 use crate::routing::problems::{Problems, did_you_mean};
 
 /// Most targets in a set.
@@ -25,6 +26,8 @@ impl TargetSet {
         if entry.targets.len() > MAX_TARGETS {
             problems.add(format!("{path}.targets"), format!("more than {MAX_TARGETS} targets"));
         }
+        let probe = entry.probe.as_ref();
+        let probe = probe.map(|probe| ProbeSettings::build(&format!("{path}.probe"), probe, problems));
         let mut known: Vec<(TargetIdentity, usize)> = Vec::new();
         for (place, target) in targets.iter().enumerate() {
             let Some(target) = target else { continue };
@@ -42,7 +45,7 @@ impl TargetSet {
             (policy, _) => policy,
         };
         let (groups, members) = groups(&targets);
-        Some(Self { name: entry.name.as_str().into(), policy, targets, groups, members })
+        Some(Self { name: entry.name.as_str().into(), policy, probe, targets, groups, members })
     }
 }
 

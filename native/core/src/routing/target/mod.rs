@@ -34,6 +34,7 @@ mod score;
 
 pub use hop::{HopHost, NextHop};
 
+use crate::routing::probe::ProbeSettings;
 use crate::store::TargetHealth;
 use smallvec::SmallVec;
 use std::hash::Hasher as _;
@@ -99,6 +100,7 @@ pub struct Target {
 pub struct TargetSet {
     name: Box<str>,
     policy: Policy,
+    probe: Option<ProbeSettings>,
     targets: Box<[Target]>,
     /// Groups by ascending priority.
     groups: Box<[Group]>,
@@ -148,6 +150,12 @@ impl TargetSet {
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.policy
+    }
+
+    /// How its targets are probed, if they are.
+    #[must_use]
+    pub fn probe(&self) -> Option<&ProbeSettings> {
+        self.probe.as_ref()
     }
 
     /// All targets in file order; [`TargetId`] is the index.
