@@ -77,8 +77,10 @@ fn print_list(args: &Args) -> Result<(), Box<dyn Error>> {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mut sessions = (0..args.threads).map(|thread| session(args, thread)).collect::<Result<Vec<_>, _>>()?;
-    if args.wait > 0.0 && !sessions[0].wait_for_server(Duration::from_secs_f64(args.wait))? {
-        return Err("the server did not answer, or not rightly".into());
+    let mut waited = Duration::ZERO;
+    if args.wait > 0.0 {
+        let answer = sessions[0].wait_for_server(Duration::from_secs_f64(args.wait))?;
+        waited = answer.ok_or("the server did not answer, or not rightly")?;
     }
     let barrier = Barrier::new(sessions.len() + 1);
     let results = thread::scope(|scope| {
@@ -114,6 +116,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         "measured": measured.to_json(),
         "warmup": warmup.to_json(),
         "shares_branches": shared,
+        "waited": waited.as_secs_f64(),
     });
     println!("{result}");
     Ok(())

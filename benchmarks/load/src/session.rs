@@ -94,15 +94,16 @@ impl Session {
         self.workload.shares_branches()
     }
 
-    /// Repeats one exchange until it succeeds, so that the server is known to be up; false after `patience`.
-    pub fn wait_for_server(&mut self, patience: Duration) -> io::Result<bool> {
+    /// Repeats one exchange until it succeeds, so that the server is known to be up. Returns how long that took; `None`
+    /// when it had not succeeded after `patience`.
+    pub fn wait_for_server(&mut self, patience: Duration) -> io::Result<Option<Duration>> {
         let begun = Instant::now();
         let mut stats = Stats::new();
         while begun.elapsed() < patience && stats.right + stats.wrong == 0 {
             self.begin_one(self.now(), &mut stats);
             self.flush()?;
             let sent = Instant::now();
-            while sent.elapsed() < Duration::from_millis(100) && stats.right + stats.wrong == 0 {
+            while sent.elapsed() < Duration::from_millis(50) && stats.right + stats.wrong == 0 {
                 self.receive(&mut stats)?;
                 self.flush()?;
                 self.rest(self.now());
@@ -110,6 +111,7 @@ impl Session {
         }
         // Answers to earlier tries, which waited in the server's socket, must not disturb what is measured.
         let show = mem::take(&mut self.show);
+        let waited = begun.elapsed();
         let answered = Instant::now();
         while answered.elapsed() < Duration::from_millis(200) {
             self.receive(&mut Stats::new())?;
@@ -118,7 +120,7 @@ impl Session {
         }
         self.slots.expire(u64::MAX);
         self.show = show;
-        Ok(stats.right > 0)
+        Ok((stats.right > 0).then_some(waited))
     }
 
     /// Runs one phase.

@@ -1,0 +1,96 @@
+"""dialplane, by its command line: ``dialplane serve bench.toml``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.machine import version
+from benchmarks.servers import DOMAIN, HOST, PORT, UAS_PORT, Job, Server, ServerError
+
+if TYPE_CHECKING:
+    from benchmarks.workloads import Workload
+
+
+class Dialplane(Server):
+    """As installed: bindings in the shared store and, behind it, in SQLite."""
+
+    name = "dialplane"
+    about = "one worker, bindings in the shared store and written behind to SQLite each second"
+    deferred = 2.0
+    database = "sqlite:dialplane.db"
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def version(self) -> str:
+        return version(self._program, "--version").removeprefix("dialplane ")
+
+    def supports(self, workload: Workload) -> bool:
+        return bool(workload.dialplane)
+
+    def command(self, job: Job) -> list[str]:
+        config = job.folder / "bench.toml"
+        first = not config.exists()
+        config.write_text(self.config(job))
+        if first and job.workload.digest:
+            self._import(job, config)
+        return [self._program, "serve", str(config)]
+
+    def config(self, job: Job) -> str:
+        """The configuration file for this workload."""
+        quote = json.dumps
+        digest = "true" if job.workload.digest else "false"
+        algorithm = quote(job.workload.digest or "MD5")
+        text = [
+            f'domains = ["{DOMAIN}"]',
+            f'[server]\nworkers = {job.workers}\ndata = {quote(str(job.folder / "data"))}\nname = ""',
+            'log_level = "error"',
+            f'[[listen]]\naddress = "udp:{HOST}:{PORT}"',
+            f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
+            '[registrar]\nnat = "never"',
+            f'[proxy]\nrecord_route = false\ntrusted = ["{HOST}/8"]',
+            f"[database]\nurl = {quote(self.database)}\nurgent = 1.0\nrefresh = 1.0",
+            '[admin]\naddress = ""',
+        ]
+        rules = {
+            "forward": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT}"',
+            "redirect": '[[route]]\nmethods = ["INVITE"]\nredirect = { lookup = true }',
+            "table": '[[route]]\nmethods = ["INVITE"]\nredirect = { table = "numbers" }',
+        }
+        if job.workload.dialplane == "table":
+            numbers = job.data.table(job.workload.users)
+            text.append(f'[[table]]\nname = "numbers"\nfile = {quote(str(numbers))}')
+        if rule := rules.get(job.workload.dialplane):
+            text.append(rule)
+        return "\n".join(text) + "\n"
+
+    def _import(self, job: Job, config: Path) -> None:
+        """Brings the subscribers in, from a file with Kamailio's table."""
+        source = job.data.subscriber_database(job.workload.users)
+        command = [self._program, "users", "import", str(source), "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        if done.returncode:
+            raise ServerError(f"users import: {done.stderr or done.stdout}")
+
+
+class DialplaneMemory(Dialplane):
+    """Without the database behind the store: survives the death of any process, not a power cut."""
+
+    name = "dialplane-nodb"
+    about = "one worker, bindings in the shared store only"
+    deferred = 0.0
+    database = "none"
+
+    def supports(self, workload: Workload) -> bool:
+        return workload.durable and bool(workload.dialplane)
+
+
+def find_dialplane() -> str:
+    """dialplane beside this Python, or on the path."""
+    beside = Path(sys.executable).with_name("dialplane")
+    return str(beside) if beside.exists() else shutil.which("dialplane") or "dialplane"
