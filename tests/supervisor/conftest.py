@@ -88,7 +88,7 @@ class Server:
 def write_config(file: Path, port: int, *, workers: int = 2, name: str = "one", more: str = "") -> Path:
     file.write_text(
         f'[server]\nworkers = {workers}\nname = "{name}"\ndata = "{file.parent / "data"}"\n'
-        f'[[listen]]\naddress = "udp:127.0.0.1:{port}"\n[admin]\naddress = ""\n{more}'
+        f'[[listen]]\naddress = "udp:127.0.0.1:{port}"\n[admin]\naddress = ""\n[database]\nurl = "none"\n{more}'
     )
     return file
 

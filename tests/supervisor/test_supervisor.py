@@ -127,7 +127,7 @@ async def test_when_one_worker_does_not_take_it_the_old_one_stays_everywhere(tmp
         with pytest.raises(ConfigurationError) as raised:
             await server.supervisor.reload()
         if name.startswith("refuse"):
-            assert str(raised.value).endswith("dialplane.toml:10: route[0].uri: not a regular expression")
+            assert str(raised.value).endswith("dialplane.toml:12: route[0].uri: not a regular expression")
         await server.wait_for(lambda: all(keeper.is_ready for keeper in server.supervisor._pool.keepers))
         assert {await server.ask("config") for _ in range(32)} == {"one"}
         assert server.supervisor.reloads == 0

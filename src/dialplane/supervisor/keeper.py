@@ -162,7 +162,7 @@ class Keeper:
             "process": self.name,
             "pid": child.pid if child is not None and child.is_running else None,
             "ready": self.is_ready,
-            "uptime": round(time.monotonic() - child.started, 3) if child is not None else 0.0,
+            "started": round(time.time() - (time.monotonic() - child.started), 3) if child is not None else None,
             "restarts": self.restarts,
             "last_gap": self.last_gap,
         }

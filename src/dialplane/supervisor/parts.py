@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from dialplane.configuration.problem import key_path
+from dialplane.database import database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from dialplane.config import Config
@@ -38,6 +39,13 @@ def check_natively(config: Config) -> list[tuple[KeyPath, str]]:
     return [(key_path(path), problem) for path, problem in check(msgspec.json.encode(config))]
 
 
+async def prepare_database(config: Config) -> None:
+    """Sees that the database is there, and makes its tables. Raises :class:`DatabaseError`."""
+    if config.database.url != "none":
+        async with database(config.database.url):
+            pass
+
+
 def python_program(module: str) -> list[str]:
     """A command that runs ``module`` with this interpreter, whatever the environment or the working folder says."""
     return [sys.executable, "-I", "-m", module]
@@ -50,3 +58,4 @@ class Parts(msgspec.Struct, frozen=True):
     control: list[str] | None = msgspec.field(default_factory=lambda: python_program("dialplane.control"))
     open_store: Callable[[Path], SharedStore] = open_shared_store
     check: Callable[[Config], list[tuple[KeyPath, str]]] = check_natively
+    prepare: Callable[[Config], Awaitable[None]] = prepare_database

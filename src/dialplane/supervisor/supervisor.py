@@ -97,6 +97,7 @@ class Supervisor:
             if self._admin is not None:
                 opened.callback(self._admin.close)
             self.config = await self._checked(self.config, self._source.error)
+            await self._parts.prepare(self.config)
             self._in_force(self.config)
             self._make_keepers()
             with self._signals():
