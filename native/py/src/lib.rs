@@ -1,9 +1,68 @@
-//! The Python extension module `dialplane_native._native`: convert, check, forward; no logic.
+//! The Python extension module `dialplane_native._native`: convert, check, forward; no SIP logic.
+//!
+//! | module | Python |
+//! |---|---|
+//! | [`parse`], [`message`], [`header`], [`edit`], [`build`] | `parse`, `Message`, `Header`, `Editor`, `Request`, `Response`, `Framer` |
+//! | [`uri`], [`name_addr`], [`via`], [`cseq`] | the typed values, frozen |
+//! | [`error`] | from the Rust enums to the exception tree of `dialplane_native.errors` |
+//! | [`server`] | what the processes of the dialplane server call |
+//! | [`piece`], [`text`], [`params`], [`value`] | octets shared with Python, text, `dict`s |
 
-/// Declared here and nowhere else; each part adds its own submodule or exports.
+mod build;
+mod cseq;
+mod edit;
+mod error;
+mod header;
+mod message;
+mod name_addr;
+mod params;
+mod parse;
+mod piece;
+mod server;
+mod text;
+mod uri;
+mod value;
+mod via;
+
+/// Declared here and nowhere else.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::build::{PyRequest, PyResponse};
+    #[pymodule_export]
+    use crate::cseq::PyCSeq;
+    #[pymodule_export]
+    use crate::edit::PyEditor;
+    #[pymodule_export]
+    use crate::error::list_errors;
+    #[pymodule_export]
+    use crate::header::PyHeader;
+    #[pymodule_export]
+    use crate::message::PyMessage;
+    #[pymodule_export]
+    use crate::name_addr::PyNameAddr;
+    #[pymodule_export]
+    use crate::parse::{_restore, PyFramer, PyLimits, PyRejection, parse, validate_message};
+    #[pymodule_export]
+    use crate::uri::PyUri;
+    #[pymodule_export]
+    use crate::via::PyVia;
     use pyo3::prelude::*;
+
+    /// What the processes of the dialplane server call.
+    #[pymodule]
+    mod server {
+        #[pymodule_export]
+        use crate::server::{
+            check, compile_table, counter_names, counters, digests, explain, run_worker, store::PyStore,
+        };
+        use pyo3::prelude::*;
+
+        #[pymodule_init]
+        fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            module.add("StoreError", crate::error::store_error_class(module.py()))
+        }
+    }
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,0 +1,271 @@
+//! `parse`, `Framer`, `validate` and their limits. RFC 3261 §7, §18.3.
+
+use crate::error::{incomplete, parse_error};
+use crate::message::PyMessage;
+use dialplane_syntax::stream::{Framed, Framer};
+use dialplane_syntax::{Index, Limits, ParseError, Rejection, Status, parse_stream, validate};
+use pyo3::exceptions::PyTypeError;
+use pyo3::buffer::PyBuffer;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyString};
+use std::cell::RefCell;
+
+/// How much a message may hold. The defaults are those of the server.
+#[pyclass(name = "Limits", module = "dialplane_native", frozen, eq, get_all)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "documented in the stub")]
+pub(crate) struct PyLimits {
+    message: usize,
+    fields: usize,
+    field: usize,
+    via: usize,
+    route: usize,
+    contacts: usize,
+    stream_without_length: bool,
+}
+
+#[pymethods]
+impl PyLimits {
+    #[new]
+    #[pyo3(signature = (*, message = 65_536, fields = 256, field = 16_384, via = 64, route = 32, contacts = 64,
+        stream_without_length = false))]
+    fn new(
+        message: usize,
+        fields: usize,
+        field: usize,
+        via: usize,
+        route: usize,
+        contacts: usize,
+        stream_without_length: bool,
+    ) -> Self {
+        Self { message, fields, field, via, route, contacts, stream_without_length }
+    }
+
+    fn __hash__(&self) -> isize {
+        let Self { message, fields, field, via, route, contacts, stream_without_length } = *self;
+        [message, fields, field, via, route, contacts, usize::from(stream_without_length)]
+            .iter()
+            .fold(7_usize, |sum, limit| sum.wrapping_mul(31).wrapping_add(*limit)) as isize
+    }
+
+    fn __repr__(&self) -> String {
+        let Self { message, fields, field, via, route, contacts, .. } = self;
+        let lenient = if self.stream_without_length { "True" } else { "False" };
+        format!(
+            "Limits(message={message}, fields={fields}, field={field}, via={via}, route={route}, contacts={contacts}, \
+             stream_without_length={lenient})"
+        )
+    }
+}
+
+impl PyLimits {
+    fn of(limits: Option<&Bound<'_, Self>>) -> Limits {
+        limits.map_or_else(Limits::default, |limits| {
+            let Self { message, fields, field, via, route, contacts, stream_without_length } = *limits.get();
+            Limits { message, fields, field, via, route, contacts, stream_without_length }
+        })
+    }
+}
+
+thread_local! {
+    /// Where every message is indexed before the lines in use are copied.
+    static INDEX: RefCell<Index> = RefCell::new(Index::new());
+}
+
+/// Indexes with an index that holds `limits.fields`.
+fn with_index<T>(limits: &Limits, work: impl FnOnce(&mut Index) -> T) -> T {
+    INDEX.with_borrow_mut(|index| {
+        if index.capacity() < limits.fields {
+            *index = Index::with_capacity(limits.fields);
+        }
+        work(index)
+    })
+}
+
+/// Parses one message.
+///
+/// ``bytes`` are kept, not copied; other buffers are copied once, as they could change under the message.
+#[pyfunction]
+#[pyo3(signature = (data, /, *, stream = false, limits = None))]
+pub(crate) fn parse(
+    data: &Bound<'_, PyAny>,
+    stream: bool,
+    limits: Option<&Bound<'_, PyLimits>>,
+) -> PyResult<PyMessage> {
+    let bytes = to_bytes(data)?;
+    let limits = PyLimits::of(limits);
+    if stream { one_of_stream(bytes, &limits) } else { datagram(bytes, &limits) }
+}
+
+#[inline]
+fn datagram(bytes: Bound<'_, PyBytes>, limits: &Limits) -> PyResult<PyMessage> {
+    with_index(limits, |index| {
+        dialplane_syntax::parse(bytes.as_bytes(), index, limits).map_err(parse_error)?;
+        Ok(PyMessage::new(bytes, index))
+    })
+}
+
+/// The first message of a stream; what follows it is not looked at.
+fn one_of_stream(bytes: Bound<'_, PyBytes>, limits: &Limits) -> PyResult<PyMessage> {
+    let octets = bytes.as_bytes();
+    let begin = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len());
+    let bytes = if begin == 0 { bytes } else { PyBytes::new(bytes.py(), &octets[begin..]) };
+    let shifted = |error: ParseError| parse_error(ParseError { offset: error.offset + begin, ..error });
+    with_index(limits, |index| match parse_stream(bytes.as_bytes(), index, limits) {
+        Ok(Status::Complete(_)) => Ok(PyMessage::new(bytes, index)),
+        Ok(Status::Partial) => Err(incomplete(begin + bytes.as_bytes().len())),
+        Err(error) => Err(shifted(error)),
+    })
+}
+
+/// For unpickling: what was parsed once is parsed again, whatever the limits were.
+#[pyfunction]
+pub(crate) fn _restore(bytes: Bound<'_, PyBytes>) -> PyResult<PyMessage> {
+    let length = bytes.as_bytes().len();
+    let limits = Limits { message: length, fields: length, field: length, ..Limits::default() };
+    datagram(bytes, &limits)
+}
+
+fn to_bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    if data.is_instance_of::<PyString>() {
+        return Err(PyTypeError::new_err("a message is bytes, not str"));
+    }
+    let py = data.py();
+    if let Ok(array) = data.cast::<PyByteArray>() {
+        return Ok(PyBytes::new(py, &array.to_vec()));
+    }
+    let buffer = PyBuffer::<u8>::get(data)?;
+    Ok(PyBytes::new(py, &buffer.to_vec(py)?))
+}
+
+/// Cuts a stream (TCP, TLS) into messages, however it comes in pieces. RFC 3261 §7.5, §18.3.
+///
+/// Not for several threads at once.
+#[pyclass(name = "Framer", module = "dialplane_native")]
+#[derive(Debug)]
+pub(crate) struct PyFramer {
+    limits: Limits,
+    framer: Framer,
+    /// What is not yet part of a message.
+    buffer: Vec<u8>,
+    keep_alives: u64,
+    failed: Option<ParseError>,
+}
+
+#[pymethods]
+impl PyFramer {
+    #[new]
+    #[pyo3(signature = (*, limits = None))]
+    fn new(limits: Option<&Bound<'_, PyLimits>>) -> Self {
+        let limits = PyLimits::of(limits);
+        Self { limits, framer: Framer::new(), buffer: Vec::new(), keep_alives: 0, failed: None }
+    }
+
+    /// Takes the next octets of the stream and returns the messages that they complete.
+    ///
+    /// When the stream cannot be cut any further, the messages before the fault are returned first, and this and every later
+    /// call that has none raises :class:`ParseError`: close the connection.
+    #[pyo3(signature = (data, /))]
+    fn feed(&mut self, data: &Bound<'_, PyAny>) -> PyResult<Vec<PyMessage>> {
+        if let Some(error) = self.failed {
+            return Err(parse_error(error));
+        }
+        let py = data.py();
+        self.buffer.extend_from_slice(to_bytes(data)?.as_bytes());
+        let mut messages = Vec::new();
+        let mut taken = 0;
+        let outcome = with_index(&self.limits, |index| {
+            loop {
+                let rest = self.buffer.get(taken..).unwrap_or_default();
+                match self.framer.poll(rest, index, &self.limits) {
+                    Ok(Framed::Partial) => return Ok(()),
+                    Ok(Framed::Skip(length)) => taken += length,
+                    Ok(Framed::KeepAlive(length)) => {
+                        taken += length;
+                        self.keep_alives += 1;
+                    }
+                    Ok(Framed::Message(length)) => {
+                        let bytes = PyBytes::new(py, rest.get(..length).unwrap_or_default());
+                        messages.push(PyMessage::new(bytes, index));
+                        taken += length;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        });
+        self.buffer.drain(..taken);
+        match outcome {
+            Err(error) => {
+                self.failed = Some(error);
+                self.buffer = Vec::new();
+                if messages.is_empty() { Err(parse_error(error)) } else { Ok(messages) }
+            }
+            Ok(()) => Ok(messages),
+        }
+    }
+
+    /// Keep-alives (CRLF CRLF) received and not yet taken note of; each is to be answered with CRLF (RFC 5626 §4.4.1).
+    /// Counts from 0 again.
+    fn take_keep_alives(&mut self) -> u64 {
+        std::mem::take(&mut self.keep_alives)
+    }
+
+    /// Octets received that are not yet part of a message.
+    #[getter]
+    fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Framer, {} octets buffered>", self.buffer.len())
+    }
+}
+
+/// Why a message is refused, and with which status. RFC 3261 §8.2, §16.3.
+#[pyclass(name = "Rejection", module = "dialplane_native", frozen, eq, hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PyRejection {
+    /// The status to answer a request with.
+    #[pyo3(get)]
+    status: u16,
+    /// The header at fault; ``None`` for the start line, the body or the message as a whole.
+    #[pyo3(get)]
+    header: Option<&'static str>,
+    /// What is wrong, fit for a reason phrase.
+    #[pyo3(get)]
+    reason: &'static str,
+}
+
+#[pymethods]
+impl PyRejection {
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str, &'static str) {
+        ("status", "header", "reason")
+    }
+
+    fn __str__(&self) -> String {
+        format!("{} {}", self.status, self.reason)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Rejection {} {}>", self.status, self.reason)
+    }
+}
+
+impl From<Rejection> for PyRejection {
+    fn from(rejection: Rejection) -> Self {
+        let name = rejection.header.name();
+        let header = if name.is_empty() { None } else { Some(name) };
+        Self { status: rejection.status, header, reason: rejection.reason }
+    }
+}
+
+/// Whether a message may be worked with: ``None``, or the first reason against it.
+#[pyfunction]
+#[pyo3(name = "validate", signature = (message, /, *, limits = None))]
+pub(crate) fn validate_message(message: &Bound<'_, PyMessage>, limits: Option<&Bound<'_, PyLimits>>) -> Option<PyRejection> {
+    validate(&message.get().view(message.py()), &PyLimits::of(limits)).err().map(PyRejection::from)
+}
