@@ -1,11 +1,13 @@
 //! The engine of one worker: a message and the time in, a verdict out.
 //!
 //! After each `handle_*`, ask [`Engine::poll_question`] and [`Engine::poll_ready`] until they have nothing more, and wait
-//! no longer than [`Engine::poll_timeout`] says before [`Engine::handle_timeout`] and [`Engine::poll_send`].
+//! no longer than [`Engine::poll_timeout`] says before [`Engine::poll_send`].
 
 use crate::counter::{Counter, Counters};
 use crate::names::{Names, Parked, Question};
 use crate::path::{Path, WorkerId};
+use crate::probing;
+use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::time::Now;
@@ -67,7 +69,10 @@ impl Work {
 pub struct Engine<S> {
     snapshot: Arc<Snapshot>,
     store: S,
-    worker: WorkerId,
+    /// Of the first worker only: one process probes, all read what it finds.
+    prober: Option<Prober>,
+    /// When the prober wants to be asked.
+    probe_ms: Option<u64>,
     index: Box<Index>,
     work: Work,
 }
@@ -75,8 +80,8 @@ pub struct Engine<S> {
 impl<S: Store> Engine<S> {
     /// An engine that serves by `snapshot`. `seed` is random.
     #[must_use]
-    pub fn new(snapshot: Arc<Snapshot>, store: S, worker: WorkerId, seed: u64, _now: Now) -> Self {
-        let work = Work {
+    pub fn new(snapshot: Arc<Snapshot>, store: S, worker: WorkerId, seed: u64, now: Now) -> Self {
+        let mut work = Work {
             counters: Counters::default(),
             edits: Edits::new(),
             names: Names::default(),
@@ -89,7 +94,11 @@ impl<S: Store> Engine<S> {
             chance: seed,
             trace: None,
         };
-        Self { snapshot, store, worker, index: Box::new(Index::new()), work }
+        let prober = (worker.0 == 0).then(|| Prober::new(work.draw()));
+        let index = Box::new(Index::new());
+        let mut engine = Self { snapshot: Arc::clone(&snapshot), store, prober, probe_ms: None, index, work };
+        engine.reload(snapshot, now);
+        engine
     }
 
     /// Takes one message. What the engine wants to say itself is appended to `out`.
@@ -128,7 +137,11 @@ impl<S: Store> Engine<S> {
     }
 
     /// Takes a new configuration.
-    pub fn reload(&mut self, snapshot: Arc<Snapshot>, _now: Now) {
+    pub fn reload(&mut self, snapshot: Arc<Snapshot>, now: Now) {
+        if let Some(prober) = &mut self.prober {
+            prober.reload(now.monotonic_ms, &snapshot.routes, self.store.health());
+            self.probe_ms = Some(now.monotonic_ms);
+        }
         self.snapshot = snapshot;
     }
 
@@ -154,18 +167,23 @@ impl<S: Store> Engine<S> {
         self.work.names.poll_ready()
     }
 
-    /// When [`Self::handle_timeout`] has something to do, in milliseconds of the monotonic clock.
+    /// When [`Self::poll_send`] has something to say, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        None
+        self.probe_ms
     }
 
-    /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Now) {}
-
     /// Appends the next message that is due to `out` and says where it goes.
-    pub fn poll_send(&mut self, _now: Now, _out: &mut Vec<u8>) -> Option<Path> {
-        None
+    pub fn poll_send(&mut self, now: Now, out: &mut Vec<u8>) -> Option<Path> {
+        let prober = self.prober.as_mut()?;
+        let (health, names, counters) = (self.store.health(), &mut self.work.names, &mut self.work.counters);
+        match probing::poll_send(prober, now.monotonic_ms, &self.snapshot, health, names, counters, out) {
+            Ok(to) => Some(to),
+            Err(until) => {
+                self.probe_ms = until;
+                None
+            }
+        }
     }
 
     /// The counts.

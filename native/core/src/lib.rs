@@ -12,6 +12,7 @@ pub mod keys;
 pub mod listener;
 pub mod names;
 pub mod path;
+mod probing;
 mod proxy;
 mod redirect;
 pub mod registrar;

@@ -3,6 +3,7 @@
 use crate::counter::Counter;
 use crate::engine::Work;
 use crate::path::Path;
+use crate::probing;
 use crate::proxy::{self, response};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -52,6 +53,13 @@ impl<S: Store> Turn<'_, '_, S> {
             self.work.counters.count(Counter::StrayResponses);
             return Step::Done;
         };
+        if returned.upstream.is_none() {
+            let (keys, health) = (&self.snapshot.keys, self.store.health());
+            if !probing::handle_response(&self.message, &returned, keys, health, &mut self.work.scratch) {
+                self.work.counters.count(Counter::StrayResponses);
+            }
+            return Step::Done;
+        }
         let forwarded = returned.upstream.and_then(|upstream| {
             let keys = &self.snapshot.keys;
             let (scratch, edits) = (&mut self.work.scratch, &mut self.work.edits);

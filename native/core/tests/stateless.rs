@@ -391,3 +391,39 @@ fn what_is_no_sip_gets_no_answer() {
     assert_eq!(server.count(Counter::KeepAlives), 3);
     assert_eq!(server.count(Counter::Malformed), 3);
 }
+
+/// OPTIONS to a target, its answer, and a target that falls silent. RFC 3261 §11.
+#[test]
+fn targets_are_probed_and_a_silent_one_is_left_out() {
+    let mut server = Server::new(json!({
+        "target_set": [{"name": "carriers", "policy": "priority", "hash_by": "call-id", "targets": [
+            {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 1},
+        ], "probe": {"interval": 10.0, "timeout": 2.0, "failures": 1, "successes": 1, "accept": [200], "from_uri": null}}],
+        "route": [rule(json!({"forward": "carriers"}))],
+    }));
+    let target = |server: &mut Server| {
+        let sent = server.receive(ALICE, &request("INVITE", "sip:bob@example.com", "")).expect("forwarded");
+        sent.to.ip().to_string()
+    };
+    assert_eq!(target(&mut server), "192.0.2.201");
+    let mut answered = 0;
+    while server.now.monotonic_ms < 8000 {
+        server.now.monotonic_ms += 100;
+        let mut out = Vec::new();
+        while server.engine.poll_timeout().is_some_and(|due| due <= server.now.monotonic_ms)
+            && let Some(to) = server.engine.poll_send(server.now, &mut out)
+        {
+            let question = String::from_utf8(std::mem::take(&mut out)).expect("text");
+            assert!(question.starts_with("OPTIONS sip:192.0.2.20"), "{question}");
+            if to.peer.ip().to_string() == "192.0.2.202" {
+                assert_eq!(server.receive("192.0.2.202:5060", &response_to(&question, "200 OK")), None);
+                let forged = response_to(&question, "200 OK").replace("192.0.2.202", "192.0.2.201");
+                assert_eq!(server.receive("192.0.2.202:5060", &forged), None);
+                answered += 1;
+            }
+        }
+    }
+    assert!(answered > 0);
+    assert_eq!(target(&mut server), "192.0.2.202", "the first did not answer");
+    assert!(server.count(Counter::ProbesSent) > 0 && server.count(Counter::ProbesFailed) > 0);
+}

@@ -289,7 +289,6 @@ impl<S: Store> Worker<S> {
         if self.engine.poll_timeout().is_none_or(|due| due > now.monotonic_ms) {
             return;
         }
-        self.engine.handle_timeout(now);
         loop {
             let begin = batch.own().len();
             let Some(to) = self.engine.poll_send(now, batch.own()) else { break };

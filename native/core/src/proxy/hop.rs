@@ -1,9 +1,10 @@
 //! Where a request leaves to. RFC 3261 §16.6 steps 6 and 7, RFC 3263 §4.
 
 use crate::listener::{default_port, sender};
-use crate::names::{Known, Question};
-use crate::path::{ConnectionId, Path, Transport};
+use crate::names::{Known, Names, Question};
+use crate::path::{ConnectionId, ListenerId, Path, Transport};
 use crate::routing::target::{HopHost, NextHop};
+use crate::snapshot::Snapshot;
 use crate::turn::Turn;
 use std::net::SocketAddr;
 
@@ -31,59 +32,77 @@ pub(crate) enum Next<'a> {
 }
 
 /// What became of looking for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// The request waits for the resolver.
-    Later,
-    /// There is no way; the status to answer.
-    Nowhere(u16),
+    /// The resolver was asked this; its answer will come.
+    Asked(Question),
+    /// There is no way; why.
+    Nowhere(&'static str),
     /// Send it so.
     Path(Path),
 }
 
-impl<S> Turn<'_, '_, S> {
-    /// Address and listener for the next hop.
-    pub(crate) fn find_path(&mut self, leaving: &Leaving<'_>) -> Found {
-        let hop = match leaving.next {
-            Next::Path(path) => return self.reach(path.transport, &[path.peer]),
-            Next::Hop(hop) => hop,
-        };
-        let transport = hop.transport.unwrap_or(Transport::Udp);
-        if !self.snapshot.has(transport) {
-            self.work.note(|| format!("{hop}: no listener for its transport"));
-            return Found::Nowhere(503);
-        }
-        let name = match &hop.host {
-            HopHost::Address(ip) => {
-                let port = hop.port.unwrap_or(default_port(transport));
-                return self.reach(transport, &[SocketAddr::new(*ip, port)]);
-            }
-            HopHost::Name(name) => name,
-        };
-        let question = Question { host: name.clone(), port: hop.port, transport };
-        let addresses: smallvec::SmallVec<[SocketAddr; 4]> =
-            match self.work.names.look(self.now.monotonic_ms, &question) {
-                Known::Addresses(addresses) => addresses.iter().copied().collect(),
-                Known::Nowhere => {
-                    self.work.note(|| format!("{hop}: its name cannot be resolved"));
-                    return Found::Nowhere(503);
-                }
-                Known::Asked => {
-                    self.work.note(|| format!("{hop}: waits for its name to be resolved"));
-                    let parked = self.work.names.park(question, *self.path, self.message.bytes());
-                    return if parked { Found::Later } else { Found::Nowhere(503) };
-                }
-            };
-        self.reach(transport, &addresses)
+/// Address and listener for a next hop. `preferred` is the listener to use if it can.
+pub(crate) fn find(
+    hop: &NextHop,
+    preferred: ListenerId,
+    snapshot: &Snapshot,
+    names: &mut Names,
+    now_ms: u64,
+) -> Found {
+    let transport = hop.transport.unwrap_or(Transport::Udp);
+    if !snapshot.has(transport) {
+        return Found::Nowhere("no listener has its transport");
     }
+    match &hop.host {
+        HopHost::Address(ip) => {
+            let port = hop.port.unwrap_or(default_port(transport));
+            reach(snapshot, preferred, transport, &[SocketAddr::new(*ip, port)])
+        }
+        HopHost::Name(name) => {
+            let question = Question { host: name.clone(), port: hop.port, transport };
+            match names.look(now_ms, &question) {
+                Known::Addresses(addresses) => reach(snapshot, preferred, transport, addresses),
+                Known::Nowhere => Found::Nowhere("its name cannot be resolved"),
+                Known::Asked => Found::Asked(question),
+            }
+        }
+    }
+}
 
-    /// First of `addresses` that a listener can send to.
-    fn reach(&self, transport: Transport, addresses: &[SocketAddr]) -> Found {
-        let listeners = &self.snapshot.listeners;
-        let found = addresses.iter().find_map(|&peer| {
-            let listener = sender(listeners, self.path.listener, transport, peer)?;
-            Some(Path { transport, listener, connection: ConnectionId(0), peer })
-        });
-        found.map_or(Found::Nowhere(503), Found::Path)
+/// First of `addresses` that a listener can send to.
+fn reach(snapshot: &Snapshot, preferred: ListenerId, transport: Transport, addresses: &[SocketAddr]) -> Found {
+    let found = addresses.iter().find_map(|&peer| {
+        let listener = sender(&snapshot.listeners, preferred, transport, peer)?;
+        Some(Path { transport, listener, connection: ConnectionId(0), peer })
+    });
+    found.map_or(Found::Nowhere("no listener has its family of addresses"), Found::Path)
+}
+
+impl<S> Turn<'_, '_, S> {
+    /// Address and listener for the request; without one, `Err(Some(status))` to be answered, or `Err(None)` when it waits
+    /// for its name.
+    pub(crate) fn find_path(&mut self, leaving: &Leaving<'_>) -> Result<Path, Option<u16>> {
+        let preferred = self.path.listener;
+        let found = match leaving.next {
+            Next::Path(path) => reach(self.snapshot, path.listener, path.transport, &[path.peer]),
+            Next::Hop(hop) => {
+                let found = find(hop, preferred, self.snapshot, &mut self.work.names, self.now.monotonic_ms);
+                self.work.note(|| format!("next hop {hop}"));
+                found
+            }
+        };
+        match found {
+            Found::Path(path) => Ok(path),
+            Found::Nowhere(why) => {
+                self.work.note(|| why.into());
+                Err(Some(503))
+            }
+            Found::Asked(question) => {
+                self.work.note(|| "waits for its name to be resolved".into());
+                let parked = self.work.names.park(question, *self.path, self.message.bytes());
+                Err(if parked { None } else { Some(503) })
+            }
+        }
     }
 }

@@ -181,9 +181,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             return self.refuse(400);
         };
         let to = match self.find_path(leaving) {
-            hop::Found::Path(to) => to,
-            hop::Found::Later => return Step::Done,
-            hop::Found::Nowhere(status) => {
+            Ok(to) => to,
+            Err(None) => return Step::Done,
+            Err(Some(status)) => {
                 self.work.counters.count(Counter::NoTarget);
                 return self.refuse(status);
             }
