@@ -8,8 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -45,10 +44,9 @@ class Datagram:
 class Capture:
     """What was sent so far, in the order of sending."""
 
-    def __init__(self, *, limit: int = 200_000) -> None:
-        self._datagrams: deque[Datagram] = deque(maxlen=limit)
+    def __init__(self) -> None:
+        self._datagrams: list[Datagram] = []
         self._changed = threading.Condition()
-        self._count = 0
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 25)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -70,26 +68,23 @@ class Capture:
     def datagrams(self, *, since: int = 0) -> list[Datagram]:
         """All datagrams recorded, or those after a ``mark``."""
         with self._changed:
-            kept = list(self._datagrams)
-            skip = since - (self._count - len(kept))
-        return kept[max(skip, 0) :]
+            return self._datagrams[since:]
 
     def mark(self) -> int:
         """How many datagrams there were so far."""
         with self._changed:
-            return self._count
+            return len(self._datagrams)
 
-    def wait_for(self, source: tuple[str, int], payload: bytes, *, since: int, seconds: float = 5.0) -> None:
-        """Returns once a datagram that somebody surely sent has been recorded, so that all before it have been too."""
+    def wait_until(self, wanted: Callable[[Datagram], bool], *, since: int, seconds: float = 2.0) -> Datagram | None:
+        """The first datagram after a mark that is wanted; none when none comes in time."""
         deadline = time.monotonic() + seconds
         with self._changed:
-            while not any(one.source == source and one.payload == payload for one in self._after(since)):
+            while True:
+                for one in self._datagrams[since:]:
+                    if wanted(one):
+                        return one
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError("the capture did not record a datagram that was sent")
-
-    def _after(self, since: int) -> list[Datagram]:
-        kept = list(self._datagrams)
-        return kept[max(since - (self._count - len(kept)), 0) :]
+                    return None
 
     def _run(self) -> None:
         poll = select.poll()
@@ -115,7 +110,6 @@ class Capture:
         if found:
             with self._changed:
                 self._datagrams.extend(found)
-                self._count += len(found)
                 self._changed.notify_all()
 
 
@@ -142,10 +136,16 @@ def _datagrams(frame: bytes, protocol: int, stamp: float) -> Iterator[Datagram]:
     packet = frame[_VNET_HEADER.size + _ETHERNET_HEADER :]
     if protocol == _ETH_P_IP and packet[9] == _UDP:
         header = (packet[0] & 15) * 4
-        source, destination = socket.inet_ntop(socket.AF_INET, packet[12:16]), socket.inet_ntop(socket.AF_INET, packet[16:20])
+        source, destination = (
+            socket.inet_ntop(socket.AF_INET, packet[12:16]),
+            socket.inet_ntop(socket.AF_INET, packet[16:20]),
+        )
         udp = packet[header : int.from_bytes(packet[2:4]) or None]
     elif protocol == _ETH_P_IPV6 and packet[6] == _UDP:
-        source, destination = socket.inet_ntop(socket.AF_INET6, packet[8:24]), socket.inet_ntop(socket.AF_INET6, packet[24:40])
+        source, destination = (
+            socket.inet_ntop(socket.AF_INET6, packet[8:24]),
+            socket.inet_ntop(socket.AF_INET6, packet[24:40]),
+        )
         udp = packet[40:]
     else:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -66,23 +66,10 @@ def bob(network: None) -> Iterator[Endpoint]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds the ladder to the report of a failed test."""
     report = yield
     recorded = item.stash.get(_capture, None)
     if report.when == "call" and report.failed and recorded is not None:
         report.sections.append(("ladder", draw(recorded.datagrams())))
     return report
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """``@pytest.mark.differs(kamailio="why")``: the control is known to answer otherwise, so the test must fail there."""
-    for item in items:
-        for mark in item.iter_markers("differs"):
-            if reason := mark.kwargs.get(subject.NAME):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Declares the mark."""
-    config.addinivalue_line("markers", "differs(subject=reason): a named subject is known to behave otherwise")

@@ -27,7 +27,9 @@ class Endpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._socket.close()
 
     @property
@@ -59,7 +61,8 @@ class Endpoint:
     def receive_request(self, method: str, *, seconds: float = 2.0) -> Message:
         """The next message, which must be a request of this method."""
         message = self.receive(seconds=seconds)
-        assert message.status is None and message.method == method, message.text()
+        assert message.status is None, message.text()
+        assert message.method == method, message.text()
         return message
 
     def receive_response(self, *, call_id: str | None = None, seconds: float = 2.0) -> Message:
@@ -77,7 +80,7 @@ class Endpoint:
         answer = self.receive_response(seconds=seconds)
         while answer.status is not None and answer.status < 200:
             answer = self.receive_response(seconds=seconds)
-        assert answer["call-id"] == message["call-id"] and answer["cseq"] == message["cseq"], answer.text()
+        assert (answer["call-id"], answer["cseq"]) == (message["call-id"], message["cseq"]), answer.text()
         return answer
 
     def request(
@@ -110,7 +113,13 @@ class Endpoint:
         )
 
     def respond(
-        self, to: Message, status: int, reason: str = "Whatever", *, tag: str = "callee", fields: Sequence[tuple[str, str]] = ()
+        self,
+        to: Message,
+        status: int,
+        reason: str = "Whatever",
+        *,
+        tag: str = "callee",
+        fields: Sequence[tuple[str, str]] = (),
     ) -> None:
         """A response to a request that was received here, sent where its top Via says (RFC 3261 §18.2.2)."""
         self.send(response(to, status, reason, tag=tag, fields=fields))

@@ -48,7 +48,9 @@ def _end(address: tuple[str, int]) -> str:
 
 
 def _others(other: dict[tuple[str, str], int]) -> list[str]:
-    lines = [f"{'':9}  {source:<16} → {target:<16} ({count} datagrams, not SIP)" for (source, target), count in other.items()]
+    lines = [
+        f"{'':9}  {source:<16} → {target:<16} ({count} datagrams, not SIP)" for (source, target), count in other.items()
+    ]
     other.clear()
     return lines
 

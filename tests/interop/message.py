@@ -12,7 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 _numbers = itertools.count(1)
-_COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length", "c": "content-type"}
+_COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "l": "content-length",
+    "c": "content-type",
+}
 _HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
 
 
@@ -59,7 +67,7 @@ class Message:
         return found[1]
 
     def with_fields(self, *fields: tuple[str, str]) -> Message:
-        """A copy in which these replace every field of the same name; new names go to the end, before Content-Length."""
+        """A copy in which these replace every field of the same name; new names go before Content-Length."""
         names = {name.lower() for name, _ in fields}
         kept = [(name, value) for name, value in self.fields if name.lower() not in names]
         place = next((index for index, (name, _) in enumerate(kept) if name.lower() == "content-length"), len(kept))
@@ -129,15 +137,16 @@ def request(
     return Message(f"{method} {uri} SIP/2.0", tuple(basic), octets).with_fields(*fields)
 
 
-def response(to: Message, status: int, reason: str = "Whatever", *, tag: str = "", fields: Sequence[tuple[str, str]] = ()) -> Message:
+def response(
+    to: Message, status: int, reason: str = "Whatever", *, tag: str = "", fields: Sequence[tuple[str, str]] = ()
+) -> Message:
     """A response by RFC 3261 §8.2.6: Via, From, Call-ID and CSeq as they came, To with a tag."""
     copied = []
     for name, value in to.fields:
         key = _COMPACT.get(name.lower(), name.lower())
-        if key == "to" and tag and ";tag=" not in value:
-            value = f"{value};tag={tag}"
         if key in {"via", "from", "to", "call-id", "cseq", "record-route"}:
-            copied.append((name, value))
+            new_tag = f";tag={tag}" if key == "to" and tag and ";tag=" not in value else ""
+            copied.append((name, value + new_tag))
     return Message(f"SIP/2.0 {status} {reason}", (*copied, *fields, ("Content-Length", "0")))
 
 
@@ -175,4 +184,6 @@ def credentials(
         parameters["response"] = digest(secret, challenge["nonce"], question)
     if "opaque" in challenge:
         parameters["opaque"] = challenge["opaque"]
-    return "Digest " + ", ".join([*(f'{key}="{value}"' for key, value in parameters.items()), *(f"{key}={value}" for key, value in bare.items())])
+    return "Digest " + ", ".join(
+        [*(f'{key}="{value}"' for key, value in parameters.items()), *(f"{key}={value}" for key, value in bare.items())]
+    )

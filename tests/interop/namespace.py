@@ -25,6 +25,7 @@ HOSTS = {
     "after": "192.0.2.32",
     "stranger": "192.0.2.66",
     "sender": "192.0.2.101",
+    "target": "198.18.0.1",
 }
 """Name of each actor and its address (RFC 5737)."""
 
@@ -48,25 +49,28 @@ def _become_root_of_a_user_namespace() -> None:
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
-def _nameservers() -> list[str]:
-    """Addresses in resolv.conf: put on ``lo``, so that a lookup is refused at once instead of timing out."""
+def nameservers() -> list[str]:
+    """Addresses in resolv.conf: put on ``lo``, so that a lookup is refused at once or answered by ``names``."""
     found = []
     with suppress(OSError):
         for line in Path("/etc/resolv.conf").read_text().splitlines():
             words = line.split()
-            if len(words) > 1 and words[0] == "nameserver" and not words[1].startswith("127."):
+            if len(words) > 1 and words[0] == "nameserver":
                 found.append(words[1].partition("%")[0])
     return found
 
 
 def _configure() -> None:
-    nameservers = _nameservers()
     commands = ["link set lo up"]
     commands += [f"addr add {address}/32 dev lo" for address in HOSTS.values()]
-    commands += [f"addr add {address}/{128 if ':' in address else 32} dev lo" for address in nameservers]
+    commands += [
+        f"addr add {address}/{128 if ':' in address else 32} dev lo"
+        for address in nameservers()
+        if not address.startswith("127.")
+    ]
     commands.append(f"route add default dev lo src {SUBJECT}")
-    if Path("/proc/net/if_inet6").exists():
-        commands += ["-6 addr add 2001:db8::1/128 dev lo", "-6 route add default dev lo"]
+    if Path("/proc/net/if_inet6").exists():  # IPv6 makes other routes through lo into refusals
+        commands += ["-6 addr add 2001:db8::1/128 dev lo", "-6 route add local default dev lo"]
     for command in commands:
         subprocess.run(["ip", *command.split()], check=True)
 

@@ -1,4 +1,4 @@
-"""Child processes of a test: own process group, output in a file, ended by the test that started them and by nobody else."""
+"""Child processes of a test: own process group, output in a file, ended by the test that started them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Process:
 
     def __init__(
         self,
-        command: Sequence[str | os.PathLike[str]],
+        command: Sequence[object],
         log: Path,
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         interactive: bool = False,
     ) -> None:
-        self.name = Path(command[0]).name
+        self.name = Path(str(command[0])).name
         self.log = log
         self._output = log.open("ab")
         self._popen = subprocess.Popen(
-            [os.fspath(part) for part in command],
+            [str(part) for part in command],
             stdin=subprocess.PIPE if interactive else subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -47,7 +47,9 @@ class Process:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -130,6 +132,8 @@ def descendants(pid: int) -> dict[int, str]:
         front = {child for child, parent in parents.items() if parent in front and child not in found}
         for child in front:
             with suppress(OSError):
-                found[child] = (Path("/proc") / str(child) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                found[child] = (
+                    (Path("/proc") / str(child) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
             found.setdefault(child, "")
     return found

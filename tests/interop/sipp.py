@@ -48,7 +48,9 @@ class Sipp:
         if rows:
             (folder / "rows.csv").write_text("\n".join(["SEQUENTIAL", *(";".join(row) for row in rows)]) + "\n")
             command += ["-inf", "rows.csv"]
-        with Process([*command, *options], folder / "output.log", folder=folder, environment={"TERM": "dumb"}) as process:
+        with Process(
+            [*command, *options], folder / "output.log", folder=folder, environment={"TERM": "dumb"}
+        ) as process:
             yield process
 
     def run(self, scenario: str, host: str, **options: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -94,14 +93,20 @@ def baresip(name: str, password: str, tone: float, folder: Path) -> Iterator[Sof
     folder = folder / f"baresip-{name}"
     (folder / "recorded").mkdir(parents=True)
     write_tone(folder / "tone.wav", tone)
-    modules = next(path for path in (Path("/usr/lib/baresip/modules"), Path("/usr/lib/x86_64-linux-gnu/baresip/modules")) if path.exists())
+    modules = next(
+        path
+        for path in (Path("/usr/lib/baresip/modules"), Path("/usr/lib/x86_64-linux-gnu/baresip/modules"))
+        if path.exists()
+    )
     (folder / "config").write_text(_BARESIP.format(address=HOSTS[name], folder=folder, modules=modules))
     (folder / "accounts").write_text(
         f'<sip:{name}@example.org>;auth_pass={password};outbound="sip:{SUBJECT}:5060";'
         "regint=600;answermode=auto;audio_codecs=PCMU\n"
     )
     (folder / "contacts").touch()
-    with Process(["baresip", "-f", folder], folder / "output.log", folder=folder, environment={"HOME": str(folder)}) as process:
+    with Process(
+        ["baresip", "-f", folder], folder / "output.log", folder=folder, environment={"HOME": str(folder)}
+    ) as process:
         process.wait_for(r"200 OK .*\[\d+ binding", seconds=10)
         yield Baresip(process, name, tone, folder)
 
@@ -172,8 +177,14 @@ def linphone(name: str, password: str, tone: float, folder: Path) -> Iterator[So
     folder = folder / f"linphone-{name}"
     (folder / ".local/share/linphone").mkdir(parents=True)
     write_tone(folder / "tone.wav", tone)
-    (folder / "linphonerc").write_text(_LINPHONE.format(address=HOSTS[name], name=name, password=password, server=SUBJECT))
-    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder / ".local/share"), "XDG_CONFIG_HOME": str(folder / ".config")}
+    (folder / "linphonerc").write_text(
+        _LINPHONE.format(address=HOSTS[name], name=name, password=password, server=SUBJECT)
+    )
+    home = {
+        "HOME": str(folder),
+        "XDG_DATA_HOME": str(folder / ".local/share"),
+        "XDG_CONFIG_HOME": str(folder / ".config"),
+    }
     command = ["linphonec", "-c", folder / "linphonerc", "-d", "6", "-a"]
     with Process(command, folder / "output.log", folder=folder, environment=home, interactive=True) as process:
         for line in ("soundcard use files", f"play {folder}/tone.wav", f"record {folder}/recorded.wav"):

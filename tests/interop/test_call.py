@@ -37,10 +37,18 @@ def call(sipp: Sipp, caller: str, callee: str, *, calls: int = 1) -> None:
 @pytest.mark.parametrize("setup", [RECORDED, DIRECT], ids=["record-route", "direct"])
 @pytest.mark.parametrize(
     ("caller", "callee"),
-    [("uac", "uas"), ("uac-reinvite", "uas"), ("uac-listen", "uas-bye"), ("uac-busy", "uas-busy"), ("uac-cancel", "uas-cancel")],
+    [
+        ("uac", "uas"),
+        ("uac-reinvite", "uas"),
+        ("uac-listen", "uas-bye"),
+        ("uac-busy", "uas-busy"),
+        ("uac-cancel", "uas-cancel"),
+    ],
     ids=["caller hangs up", "re-INVITE", "callee hangs up", "busy", "cancelled"],
 )
-def test_call(serve: Callable[[Setup], Server], sipp: Sipp, capture: Capture, setup: Setup, caller: str, callee: str) -> None:
+def test_call(
+    serve: Callable[[Setup], Server], sipp: Sipp, capture: Capture, setup: Setup, caller: str, callee: str
+) -> None:
     serve(setup)
     register_bob()
     call(sipp, caller, callee)
@@ -57,14 +65,16 @@ def test_many_calls(serve: Callable[[Setup], Server], sipp: Sipp) -> None:
 
 
 def test_recorded_route_names_the_server(serve: Callable[[Setup], Server], sipp: Sipp, capture: Capture) -> None:
-    """RFC 3261 §16.6 step 4: a URI that leads back here, with lr; requests of the dialog come with it and leave without."""
+    """RFC 3261 §16.6 step 4: a URI that leads back here, with lr; the dialog's requests come with it, leave without."""
     serve(RECORDED)
     register_bob()
     call(sipp, "uac-reinvite", "uas")
     invite, *later = [message for message in received_by(capture, "bob") if message.status is None]
     assert [route for route in invite.all("record-route") if "192.0.2.1" in route and ";lr" in route]
     assert [message.method for message in later] == ["ACK", "INVITE", "ACK", "BYE"]
-    sent = [message for message in received_by(capture, "subject") if message.status is None and "tag=" in message["to"]]
+    sent = [
+        message for message in received_by(capture, "subject") if message.status is None and "tag=" in message["to"]
+    ]
     assert all(message.all("route") == invite.all("record-route") for message in sent if message.method != "REGISTER")
 
 

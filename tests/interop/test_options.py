@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from .differs import differs
 from .endpoint import Endpoint
 from .subject import Server, Setup
 
@@ -32,7 +33,7 @@ def test_unknown_proxy_require(serve: Callable[[Setup], Server], alice: Endpoint
     assert answer.all("unsupported") == ["teleport"]
 
 
-@pytest.mark.differs(kamailio="answers 400 to schemes that its URI parser does not know")
+@differs(kamailio="answers 400 to schemes that its URI parser does not know")
 @pytest.mark.parametrize("uri", ["soap.beep://192.0.2.103:3002", "nobodyKnowsThisScheme:totallyopaquecontent"])
 def test_unknown_scheme(serve: Callable[[Setup], Server], alice: Endpoint, uri: str) -> None:
     serve(Setup())

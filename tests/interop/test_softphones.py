@@ -1,4 +1,4 @@
-"""Two softphones of different makers register with digest at the subject, one calls the other, and each hears the other."""
+"""Two softphones of different makers register with digest at the subject; one calls the other, each hears the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def wait_for_audio(capture: Capture, ports: dict[str, int]) -> None:
     while True:
         datagrams = capture.datagrams()
         counts = [
-            sum(one.destination == (HOSTS[name], port) and not one.is_sip for one in datagrams) for name, port in ports.items()
+            sum(one.destination == (HOSTS[name], port) and not one.is_sip for one in datagrams)
+            for name, port in ports.items()
         ]
         if min(counts) >= PACKETS:
             return

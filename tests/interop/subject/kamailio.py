@@ -1,4 +1,4 @@
-"""Kamailio 5.6 as the subject: the control, and a neighbour in tests of several proxies. Stateless, like dialplane's proxy.
+"""Kamailio 5.6 as the subject: the control, and a neighbour in tests of several proxies. A stateless proxy too.
 
 One receiver only: with more, two of them write into SQLite at once and registrations fail with "database is locked".
 """
@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from ..process import Process, descendants
-from . import Rule, Setup
+from tests.interop.process import Process, descendants
+
 from .ready import wait_until_answering
+from .setup import Rule, Setup
 
 _TABLES = Path("/usr/share/kamailio/db_sqlite")
 _MODULES = "db_sqlite tm sl pv textops textopsx siputils nathelper maxfwd rr sanity usrloc registrar auth auth_db"
@@ -27,11 +28,12 @@ log_stderror=yes
 fork=yes
 children=1
 auto_aliases=no
-disable_tcp=yes
 check_via=yes
+tcp_children=1
+tcp_crlf_ping=yes
 server_signature=no
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
-listen=udp:{host}:{port}
+{listen}
 {aliases}
 {modules}
 modparam("usrloc", "db_url", "sqlite:///{database}")
@@ -65,7 +67,7 @@ request_route {{
     if (is_method("OPTIONS") && uri == myself && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
     if (!mf_process_maxfwd_header("70")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     force_rport();
-    if (is_method("REGISTER")) route(REGISTER);
+    if (is_method("REGISTER") && uri == myself) route(REGISTER);
     if (has_totag()) {{
         if (loose_route()) {{ forward(); exit; }}
     }} else {{
@@ -88,7 +90,6 @@ route[LOOKUP] {{
 }}
 
 route[REGISTER] {{
-    if (uri != myself) {{ sl_send_reply("403", "Foreign Domain"); exit; }}
     if (!t_newtran()) exit;
 {register_auth}
     if (is_present_hf("Expires") && $(hdr(Expires){{s.int}}) > 0 && $(hdr(Expires){{s.int}}) < {min_expires}) {{
@@ -160,7 +161,9 @@ class Kamailio:
         """Rows of ``location`` that have not expired."""
         found: dict[str, set[str]] = {}
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
-            for user, domain, contact, expires in database.execute("SELECT username, domain, contact, expires FROM location"):
+            for user, domain, contact, expires in database.execute(
+                "SELECT username, domain, contact, expires FROM location"
+            ):
                 if _timestamp(expires) > time.time():
                     found.setdefault(f"sip:{user}@{domain}", set()).add(contact)
         return found
@@ -181,14 +184,19 @@ class Kamailio:
                 database.executescript((_TABLES / f"{part}-create.sql").read_text())
             for user in self.setup.users:
                 ha1 = hashlib.new(name, f"{user.name}:{user.domain}:{user.password}".encode()).hexdigest()
-                database.execute("INSERT INTO subscriber (username, domain, ha1) VALUES (?, ?, ?)", (user.name, user.domain, ha1))
+                database.execute(
+                    "INSERT INTO subscriber (username, domain, ha1) VALUES (?, ?, ?)", (user.name, user.domain, ha1)
+                )
             database.commit()
 
     def _configuration(self) -> str:
         setup = self.setup
         text = _GLOBAL.format(
-            host=f"[{setup.host}]" if ":" in setup.host else setup.host,
-            port=setup.port,
+            listen="\n".join(
+                f"listen={transport}:{_bracketed(host)}:{setup.port}"
+                for host in (setup.host, *setup.also)
+                for transport in ("udp", "tcp")
+            ),
             aliases="\n".join(f'alias="{name}"' for name in (*setup.domains, f"{setup.host}:{setup.port}")),
             modules="\n".join(f'loadmodule "{name}.so"' for name in _MODULES.split()),
             database=self._database,
@@ -205,6 +213,10 @@ class Kamailio:
             register_auth=_REGISTER_AUTH if setup.register_auth else "",
             min_expires=setup.min_expires,
         )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _timestamp(julian_day: float) -> float:
@@ -236,18 +248,22 @@ def _action(rule: Rule) -> str:
     if rule.lookup:
         return "route(LOOKUP);"
     if rule.redirect_lookup:
-        return f'if (!lookup("location")) {{ sl_send_reply("404", "Not Found"); exit; }} sl_send_reply("{rule.status}", "Moved");'
+        unknown = 'if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }'
+        return f'{unknown} sl_send_reply("{rule.status}", "Moved");'
     if rule.table:
         numbers = " else ".join(
-            f'if ($rU == "{number}") {{ append_to_reply("Contact: <{uri}>\\r\\n"); sl_send_reply("{rule.status}", "Moved"); }}'
-            for number, uri in rule.table
+            f'if ($rU == "{number}") {{ {_moved(rule.status, [uri])} }}' for number, uri in rule.table
         )
         return f'{numbers} else {{ sl_send_reply("404", "Not Found"); }}'
     if rule.redirect:
-        contacts = ", ".join(f"<{uri}>" for uri in rule.redirect)
-        return f'append_to_reply("Contact: {contacts}\\r\\n"); sl_send_reply("{rule.status}", "Moved");'
+        return _moved(rule.status, rule.redirect)
     if rule.forward == "request-uri":
         return "forward();"
     assert rule.forward is not None
     strip = f"strip({rule.strip}); " if rule.strip else ""
     return f'{strip}$du = "{rule.forward}"; forward();'
+
+
+def _moved(status: int, uris: Iterable[str]) -> str:
+    contacts = ", ".join(f"<{uri}>" for uri in uris)
+    return f'append_to_reply("Contact: {contacts}\\r\\n"); sl_send_reply("{status}", "Moved");'

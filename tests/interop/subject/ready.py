@@ -6,9 +6,10 @@ import socket
 import time
 from contextlib import suppress
 
-from ..message import request
-from ..process import Process, ProcessError
-from . import Setup
+from tests.interop.message import request
+from tests.interop.process import Process, ProcessError
+
+from .setup import Setup
 
 
 def wait_until_answering(setup: Setup, process: Process, *, seconds: float = 20.0) -> None:

@@ -1,0 +1,90 @@
+"""What a test wants of the server, in the suite's own words, and what it may do with one that runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.interop.namespace import SUBJECT
+
+
+@dataclass(frozen=True)
+class User:
+    """A subscriber with a password."""
+
+    name: str
+    password: str
+    domain: str = "example.org"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A routing rule: the first whose conditions hold decides. Exactly one of the actions is given."""
+
+    methods: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    strip: int = 0
+    """Characters to take off the front of the user part before forwarding."""
+    forward: str | None = None
+    """A SIP URI, or ``request-uri``."""
+    lookup: bool = False
+    redirect: tuple[str, ...] = ()
+    status: int = 302
+    redirect_lookup: bool = False
+    table: tuple[tuple[str, str], ...] = ()
+    """Numbers and the URI each one leads to."""
+    reply: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What the server shall do."""
+
+    host: str = SUBJECT
+    port: int = 5060
+    also: tuple[str, ...] = ()
+    """Further addresses to listen on, same port."""
+    domains: tuple[str, ...] = ("example.org",)
+    users: tuple[User, ...] = (User("alice", "wonderland"), User("bob", "builder"))
+    algorithms: tuple[str, ...] = ("MD5",)
+    register_auth: bool = True
+    call_auth: bool = False
+    record_route: bool = False
+    trusted: tuple[str, ...] = ("192.0.2.0/24",)
+    """Who may be relayed to other domains without credentials."""
+    rules: tuple[Rule, ...] = ()
+    """Without a rule that fits: our domains are looked up in the location table, others go where the URI says."""
+    min_expires: int = 60
+    max_expires: int = 7200
+    default_expires: int = 3600
+    workers: int = 2
+
+
+class Server(Protocol):
+    """A running server."""
+
+    setup: Setup
+
+    @property
+    def pid(self) -> int:
+        """The process that owns all others of this server."""
+
+    def processes(self) -> dict[str, list[int]]:
+        """Ids by part: ``supervisor`` (one), ``worker``, ``control`` (may be empty)."""
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process at once."""
+
+    def start(self) -> None:
+        """Starts it, again after a death with the same data, and returns once it answers."""
+
+    def stop(self) -> None:
+        """A graceful end."""
+
+    def locations(self) -> dict[str, set[str]]:
+        """The database of record as any SQL client reads it: address-of-record → contact URIs that have not expired."""
+
+    def log(self) -> str:
+        """What it has logged."""
