@@ -156,7 +156,7 @@ class Arena:
 
 
 def settled(server: Server) -> dict[str, list[int]]:
-    """The processes, once for a while none has been added: the first answer may come before the last one has started."""
+    """The processes, once none has been added for a while: the first answer may come before the last has started."""
     seen: list[dict[str, list[int]]] = []
     while len(seen) < 8 or any(one != seen[-1] for one in seen[-8:]):
         seen.append(server.processes())
