@@ -13,6 +13,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 export CARGO_TARGET_DIR ?= $(CURDIR)/native/target
 LOCK := requirements.lock
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 # Options for every pytest run: make test PYTEST_FLAGS="-x -k routing"
 PYTEST_FLAGS ?=
@@ -103,13 +104,13 @@ tools:
 
 $(VENV)/.lock: $(LOCK) | tools
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	$(PIP) --requirement $(LOCK)
 	touch $@
 
 $(VENV)/.native: $(VENV)/.lock $(NATIVE_SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall ./native
+	PATH="$(BIN):$$PATH" MATURIN_PEP517_ARGS="--locked" $(PIP) --no-deps --no-build-isolation --force-reinstall ./native
 	touch $@
 
 $(VENV)/.root: $(VENV)/.lock $(ROOT_SOURCES)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
