@@ -9,7 +9,7 @@ use dialplane_syntax::chars::write_decimal;
 /// All bindings stand in one Contact field, as in Kamailio: every phone in use has read that.
 pub(super) fn write(record: &[u8], path: &[u8], now: u64, date: &mut Date, lines: &mut Vec<u8>) {
     let mut separator: &[u8] = b"Contact: ";
-    for stored in Bindings::read(record).unwrap_or_default() {
+    for stored in Bindings::readable(record) {
         let Some(expires) = stored.binding.expires.checked_sub(now).filter(|&seconds| seconds > 0) else { continue };
         lines.extend_from_slice(separator);
         push_contact(&stored.binding, expires, lines);

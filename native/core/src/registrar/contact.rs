@@ -4,7 +4,7 @@ use super::q::Q;
 use super::{Answer, nat};
 use crate::path::Path;
 use dialplane_syntax::header::{Params, delta_seconds};
-use dialplane_syntax::{Contacts, HeaderId, Message, NameAddr, Uri, Via};
+use dialplane_syntax::{HeaderId, Message, NameAddr, Uri, Via};
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -104,21 +104,27 @@ pub(super) fn read(
     if !message.contains(HeaderId::CONTACT) {
         return Ok(Wanted::Fetch);
     }
-    let list = match message.contacts().map_err(|_| bad_request("Malformed Contact"))? {
-        Contacts::Star if reading.field == Some(0) => return Ok(Wanted::RemoveAll),
-        Contacts::Star => return Err(bad_request("Contact * Without Expires 0")),
-        list @ Contacts::List(_) => list,
-    };
-    let Contacts::List(list) = list else { return Ok(Wanted::RemoveAll) };
-    let mut flows = false;
-    for contact in list {
-        let contact = contact.map_err(|_| bad_request("Malformed Contact"))?;
+    let (mut flows, mut star) = (false, false);
+    for (place, element) in message.elements(HeaderId::CONTACT).enumerate() {
+        if star || element.value == b"*" {
+            if place > 0 {
+                return Err(bad_request("Contact * Not Alone"));
+            }
+            star = true;
+            continue;
+        }
+        let contact = NameAddr::parse(element.value, element.range().start, HeaderId::CONTACT)
+            .map_err(|_| bad_request("Malformed Contact"))?;
         let requested = Requested::read(&contact, reading, text)?;
         flows |= requested.flow > 0 && requested.expires > 0;
         requested.join(message.bytes(), text, contacts);
         if contacts.iter().filter(|contact| contact.expires > 0).count() > reading.most {
             return Err(Refusal::Answer(TOO_MANY));
         }
+    }
+    if star {
+        let removed = reading.field == Some(0);
+        return if removed { Ok(Wanted::RemoveAll) } else { Err(bad_request("Contact * Without Expires 0")) };
     }
     if contacts.is_empty() {
         return Err(bad_request("Malformed Contact"));

@@ -12,10 +12,10 @@
 //!   no better.
 //! - **A request out of order** is answered 500, as §10.3 has it for whatever fails in step 7.
 //! - **Path without `Supported: path`** is refused with 421 and `Require: path`, unless the configuration takes it.
-//!   DEVIATION: RFC 3327 §5.3 recommends 420, written when 421 (RFC 3261 §21.4.16) was not yet usual; 420 would say that we do not
-//!   understand what we do.
+//!   DEVIATION: RFC 3327 §5.3 recommends 420. That says that we do not understand Path; 421 (RFC 3261 §21.4.16) says that the client has
+//!   to, which is the case.
 //! - **NAT.** See [`nat`].
-//! - **A record that cannot be read** is begun anew: clients register again, and nothing else would mend it.
+//! - **A record that cannot be read** ends where it cannot: clients register again, and nothing else would mend it.
 
 mod answer;
 mod contact;

@@ -170,7 +170,9 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         let Scratch { contacts, text, path, .. } = &mut *self.scratch;
         let field = message.expires().map_err(|_| Answer::bad_request("Malformed Expires"))?;
         // A second Via was written by a proxy, so the source is not the client.
-        let first_hop = message.vias().nth(1).is_none();
+        let mut vias = message.all(HeaderId::VIA);
+        let alone = vias.next().is_some_and(|field| field.value_range().end == essentials.via.range().end);
+        let first_hop = alone && vias.next().is_none();
         let reading = Reading {
             expiry: Expiry { default: registrar.default_expires, min: registrar.min_expires, max: registrar.max_expires },
             field,

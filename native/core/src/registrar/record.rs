@@ -107,7 +107,6 @@ pub fn is_empty(record: &[u8]) -> bool {
 /// The bindings of a record, oldest first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bindings<'a> {
-    /// Whole bindings, each of which was read once without fault.
     rest: &'a [u8],
 }
 
@@ -127,6 +126,14 @@ impl<'a> Bindings<'a> {
             (_, rest) = decode(rest).ok_or(StoreError::Corrupt)?;
         }
         Ok(Self { rest: whole })
+    }
+
+    /// The bindings of a record up to the first that cannot be read, for those who would begin anew anyway. Reads each once.
+    pub(super) fn readable(record: &'a [u8]) -> Self {
+        match record {
+            [VERSION, rest @ ..] => Self { rest },
+            _ => Self::default(),
+        }
     }
 }
 

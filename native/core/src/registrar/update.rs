@@ -39,7 +39,7 @@ pub(super) enum Failure {
 
 /// Step 6: removes all bindings.
 pub(super) fn remove_all(present: &[u8], call_id: &[u8], cseq: u32, now: u64) -> Result<Change, Failure> {
-    let live = read(present).filter(|stored| stored.binding.expires > now);
+    let live = Bindings::readable(present).filter(|stored| stored.binding.expires > now);
     for stored in live {
         if stored.binding.call_id == call_id && cseq <= stored.binding.cseq {
             return Err(Failure::OutOfOrder);
@@ -59,7 +59,7 @@ impl<'a> Update<'a> {
         record::begin(next);
         let mut tally = Tally { count: 0, due: u64::MAX, urgent: false, changed: false, pruned: false };
         let mut repeated = false;
-        for stored in read(present) {
+        for stored in Bindings::readable(present) {
             let binding = &stored.binding;
             if binding.expires <= self.now {
                 tally.pruned = true;
@@ -130,7 +130,7 @@ impl<'a> Update<'a> {
 pub fn prune(present: &[u8], now: u64, next: &mut Vec<u8>) -> Change {
     record::begin(next);
     let mut tally = Tally { count: 0, due: u64::MAX, urgent: true, changed: false, pruned: false };
-    for stored in read(present) {
+    for stored in Bindings::readable(present) {
         if stored.binding.expires <= now {
             tally.pruned = true;
         } else {
@@ -192,11 +192,6 @@ fn is_moved(before: &Binding<'_>, after: &Binding<'_>) -> bool {
         ..*before
     };
     kept != *after
-}
-
-/// The bindings of a record; none of one that cannot be read, see [`super`].
-fn read(present: &[u8]) -> Bindings<'_> {
-    Bindings::read(present).unwrap_or_default()
 }
 
 fn write(binding: &Binding<'_>, next: &mut Vec<u8>) -> Result<(), Failure> {
