@@ -205,7 +205,7 @@ impl<'b> Iterator for Named<'b> {
             return None;
         }
         let field = self.message.field_at(self.number)?;
-        self.number = self.message.next_of(self.id, self.number);
+        self.number = self.message.index().next_line(self.id, self.number);
         Some(field)
     }
 }

@@ -1,7 +1,7 @@
 //! The header index: where each line begins and what its name is. Caller's storage, reused from message to message.
 //!
-//! Eight octets per field. Of each name only the first field is reachable at once (`first`); two bit sets tell which names are
-//! present and which come more than once, so that most checks of a message are one mask operation.
+//! Eight octets per field. Of the names that servers ask for the first field is reachable at once (`first`); two bit sets tell which of them
+//! are present and which come more than once, so that most checks of a message are one mask operation. Other names are searched.
 
 use crate::chars::slice;
 use crate::error::ParseError;
@@ -29,8 +29,8 @@ pub struct Index {
     pub(crate) fault: Option<ParseError>,
 }
 
-/// Ids rounded up, so that a set is two words.
-pub(crate) const IDS: usize = 128;
+/// Every value of an id, so that no look-up has to check it.
+pub(crate) const IDS: usize = 256;
 
 /// One line of the head.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,52 +58,55 @@ pub(crate) struct Start {
     pub(crate) end: u32,
 }
 
-/// A set of header ids.
+/// A set of header ids below [`IdSet::IDS`], one word. The table has the names that a server asks for in its first rows; the others are looked for in
+/// the lines.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct IdSet([u64; 2]);
+pub(crate) struct IdSet(u64);
 
 impl IdSet {
+    /// Ids that a set can hold.
+    pub(crate) const IDS: u8 = 64;
+
     pub(crate) const fn of(ids: &[HeaderId]) -> Self {
-        let mut set = Self([0; 2]);
+        let mut set = Self(0);
         let mut i = 0;
         while i < ids.len() {
-            let id = ids[i].0;
-            set.0[(id >> 6) as usize & 1] |= 1 << (id & 63);
+            set = set.or(Self::only(ids[i]));
             i += 1;
         }
         set
     }
 
+    /// The set of one id; empty for an id that no set can hold.
     #[inline(always)]
-    pub(crate) const fn contains(&self, id: HeaderId) -> bool {
-        self.0[(id.0 >> 6) as usize & 1] >> (id.0 & 63) & 1 != 0
-    }
-
-    #[inline(always)]
-    pub(crate) const fn insert(&mut self, id: HeaderId) {
-        self.0[(id.0 >> 6) as usize & 1] |= 1 << (id.0 & 63);
+    pub(crate) const fn only(id: HeaderId) -> Self {
+        Self(((id.0 < Self::IDS) as u64) << (id.0 & 63))
     }
 
     #[inline(always)]
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self([self.0[0] & other.0[0], self.0[1] & other.0[1]])
+        Self(self.0 & other.0)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     #[inline(always)]
     pub(crate) const fn without(self, other: Self) -> Self {
-        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
+        Self(self.0 & !other.0)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// The lowest id in the set.
     #[inline(always)]
     pub(crate) const fn lowest(self) -> Option<HeaderId> {
-        if self.0[0] != 0 {
-            Some(HeaderId(self.0[0].trailing_zeros() as u8))
-        } else if self.0[1] != 0 {
-            Some(HeaderId(64 + self.0[1].trailing_zeros() as u8))
-        } else {
-            None
-        }
+        if self.0 == 0 { None } else { Some(HeaderId(self.0.trailing_zeros() as u8)) }
     }
 }
 
@@ -159,6 +162,31 @@ impl Index {
     #[must_use]
     pub fn message<'b>(&'b self, bytes: &'b [u8]) -> Message<'b> {
         Message::new(slice(bytes, 0, self.end), self)
+    }
+
+    /// Line of the first field of that name, 0 when there is none.
+    #[inline(always)]
+    pub(crate) fn first_line(&self, id: HeaderId) -> usize {
+        if id.0 >= IdSet::IDS {
+            return self.next_line(id, 0);
+        }
+        if self.present.and(IdSet::only(id)).is_empty() { 0 } else { usize::from(self.first[usize::from(id.0)]) }
+    }
+
+    /// Line of the next field of that name behind a line, 0 when there is none.
+    #[inline(always)]
+    pub(crate) fn next_line(&self, id: HeaderId, line: usize) -> usize {
+        if id.0 < IdSet::IDS && self.repeated.and(IdSet::only(id)).is_empty() {
+            return 0;
+        }
+        let rest = self.lines.get(line + 1..self.count).unwrap_or_default();
+        rest.iter().position(|line| line.id == id.0).map_or(0, |position| line + 1 + position)
+    }
+
+    /// Whether there is more than one field of that name.
+    #[inline(always)]
+    pub(crate) fn is_repeated(&self, id: HeaderId) -> bool {
+        self.next_line(id, self.first_line(id)) != 0
     }
 
     /// The line and the start of the next one.

@@ -149,27 +149,27 @@ impl<'b> Message<'b> {
 
     /// Whether there is a field of that name.
     #[must_use]
-    pub const fn contains(&self, id: HeaderId) -> bool {
-        self.index.present.contains(id)
+    pub fn contains(&self, id: HeaderId) -> bool {
+        self.index.first_line(id) != 0
     }
 
     /// The first field of that name.
     #[inline]
     #[must_use]
     pub fn first(&self, id: HeaderId) -> Option<Field<'b>> {
-        self.field_at(self.first_number(id))
+        self.field_at(self.index.first_line(id))
     }
 
     /// The last field of that name.
     #[must_use]
     pub fn last(&self, id: HeaderId) -> Option<Field<'b>> {
-        if self.index.repeated.contains(id) { self.all(id).last() } else { self.first(id) }
+        self.all(id).last()
     }
 
     /// The fields of that name in order; with [`HeaderId::OTHER`] all that are not in the table.
     #[must_use]
     pub fn all(&self, id: HeaderId) -> Named<'b> {
-        Named { message: *self, id, number: self.first_number(id) }
+        Named { message: *self, id, number: self.index.first_line(id) }
     }
 
     /// The fields of any name, in any case; for names of the table the compact form means the same.
@@ -313,7 +313,7 @@ impl<'b> Message<'b> {
     /// `Missing` or `Repeated`.
     #[inline(always)]
     pub fn single(&self, id: HeaderId) -> Result<Field<'b>, FieldError> {
-        if self.index.repeated.contains(id) {
+        if self.index.is_repeated(id) {
             return Err(FieldError::repeated(id));
         }
         self.first(id).ok_or(FieldError::missing(id))
@@ -332,23 +332,5 @@ impl<'b> Message<'b> {
         }
         let (line, next) = self.index.line(number)?;
         Some(Field::new(self.bytes, line, next))
-    }
-
-    /// The line of the next field of that name, 0 when there is none.
-    #[inline(always)]
-    pub(crate) fn next_of(&self, id: HeaderId, number: usize) -> usize {
-        if !self.index.repeated.contains(id) {
-            return 0;
-        }
-        let lines = self.index.lines.get(number + 1..self.index.count).unwrap_or_default();
-        lines.iter().position(|line| line.id == id.0).map_or(0, |position| number + 1 + position)
-    }
-
-    #[inline(always)]
-    fn first_number(&self, id: HeaderId) -> usize {
-        if !self.contains(id) {
-            return 0;
-        }
-        self.index.first.get(id.index()).map_or(0, |first| usize::from(*first))
     }
 }

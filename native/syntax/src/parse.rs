@@ -7,11 +7,11 @@
 use crate::chars::{TOKEN, decimal, octet, quoted_end, slice, span, trim, trim_end};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::HeaderId;
-use crate::index::{IdSet, Index, NO_COLON, Start};
+use crate::index::{IdSet, Index, Line, NO_COLON, Start};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::method::Method;
-use crate::scan;
+use crate::scan::{self, Scanner, Task};
 
 /// What a stream holds so far.
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +93,23 @@ fn without_end(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<(), P
         line.start = bytes.len() as u32;
     }
     index.body = bytes.len();
-    rest_of_head(bytes, index, limits, true)?;
+    scan::run(NameHead { bytes, index, limits })?;
     fault(index, ParseErrorKind::Unterminated, bytes.len());
     Ok(())
+}
+
+struct NameHead<'a> {
+    bytes: &'a [u8],
+    index: &'a mut Index,
+    limits: &'a Limits,
+}
+
+impl Task for NameHead<'_> {
+    type Output = Result<(), ParseError>;
+
+    fn run<S: Scanner>(self) -> Self::Output {
+        rest_of_head::<S>(self.bytes, self.index, self.limits, true)
+    }
 }
 
 /// Indexes the head; `false` when it does not end.
@@ -105,19 +119,34 @@ fn head(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<bool, ParseE
     index.present = IdSet::default();
     index.repeated = IdSet::default();
     index.end = 0;
-    let Some(suspect) = lines(bytes, index, limits)? else {
-        return Ok(false);
-    };
-    rest_of_head(slice(bytes, 0, index.body), index, limits, suspect)?;
-    Ok(true)
+    scan::run(IndexHead { bytes, index, limits })
+}
+
+struct IndexHead<'a> {
+    bytes: &'a [u8],
+    index: &'a mut Index,
+    limits: &'a Limits,
+}
+
+impl Task for IndexHead<'_> {
+    type Output = Result<bool, ParseError>;
+
+    #[inline(always)]
+    fn run<S: Scanner>(self) -> Self::Output {
+        let Some(suspect) = lines::<S>(self.bytes, self.index, self.limits)? else {
+            return Ok(false);
+        };
+        rest_of_head::<S>(self.bytes, self.index, self.limits, suspect)?;
+        Ok(true)
+    }
 }
 
 #[inline(always)]
-fn rest_of_head(head: &[u8], index: &mut Index, limits: &Limits, suspect: bool) -> Result<(), ParseError> {
-    start_line(head, index)?;
-    names(head, index, limits)?;
+fn rest_of_head<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits, suspect: bool) -> Result<(), ParseError> {
+    start_line(bytes, index)?;
+    names::<S>(bytes, index, limits)?;
     if suspect {
-        control_characters(head, index);
+        control_characters(bytes, index);
     }
     Ok(())
 }
@@ -133,146 +162,200 @@ enum Head {
 }
 
 /// First pass: where lines begin. Gives whether octets were seen that need a closer look, `None` when the head does not end.
-fn lines(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<Option<bool>, ParseError> {
-    let most = limits.fields.min(index.capacity()) + 1;
-    let mut suspect = false;
-    let mut count = 1;
+#[inline(always)]
+fn lines<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<Option<bool>, ParseError> {
+    let most = limits.fields.min(index.capacity()) + 2;
+    let lines = index.lines.get_mut(..most).unwrap_or_default();
+    let mut state = Lines { lines, count: 1, suspect: false, body: 0 };
     let mut carry = 0;
     let mut base = 0;
     while base < bytes.len() {
-        let mask = scan::controls_at(bytes, base);
+        let mask = scan::controls_at::<S>(bytes, base);
         // Only the first octet of each run of control characters: a run is looked at as a whole.
         let mut runs = mask & !(mask << 1 | carry);
         carry = mask >> 63;
         while runs != 0 {
-            let at = base + runs.trailing_zeros() as usize;
+            let bit = runs.trailing_zeros() as usize;
             runs &= runs - 1;
-            if let Some([b'\r', b'\n', next, _]) = bytes.get(at..at + 4)
-                && *next > b' '
+            let at = base + bit;
+            // Almost always the end of a line and a letter behind it.
+            if let Some(octets) = scan::window(bytes, at)
+                && u32::from_le_bytes(*octets) & LETTER_AT_LINE_START == LINE_END
             {
-                push(index, &mut count, at + 2);
-            } else {
-                match run(bytes, at, index, &mut count, &mut suspect) {
-                    Head::Goes => {}
-                    Head::Ends => {
-                        index.count = count - 1;
-                        return if index.count > most { Err(too_many(index.body)) } else { Ok(Some(suspect)) };
-                    }
-                    Head::Partial => {
-                        index.count = count;
-                        return Ok(None);
-                    }
-                }
+                state.push(at + 2)?;
+                continue;
             }
-            if count > most {
-                return Err(too_many(at));
+            match state.run(bytes, at)? {
+                Head::Goes => {}
+                Head::Ends => {
+                    let (count, suspect, body) = (state.count, state.suspect, state.body);
+                    index.count = count - 1;
+                    index.body = body;
+                    return Ok(Some(suspect));
+                }
+                Head::Partial => {
+                    index.count = state.count;
+                    return Ok(None);
+                }
             }
         }
         base += 64;
     }
-    index.count = count;
+    index.count = state.count;
     Ok(None)
 }
 
-/// A run of control characters that is not just the end of a line before a visible octet.
-#[cold]
-fn run(bytes: &[u8], at: usize, index: &mut Index, count: &mut usize, suspect: &mut bool) -> Head {
-    let mut at = at;
-    loop {
-        match (bytes.get(at), bytes.get(at + 1), bytes.get(at + 2)) {
-            (Some(b'\r'), None, _) | (Some(b'\r'), Some(b'\n'), None) => return Head::Partial,
-            // A fold: the line goes on.
-            (Some(b'\r'), Some(b'\n'), Some(b' ' | b'\t')) => {
-                // The start line has none in its grammar.
-                *suspect |= *count == 1;
-                at += 2;
-            }
-            (Some(b'\r'), Some(b'\n'), Some(b'\r')) if matches!(bytes.get(at + 3), None | Some(b'\n')) => {
-                if bytes.get(at + 3).is_none() {
-                    return Head::Partial;
-                }
-                push(index, count, at + 2);
-                index.body = at + 4;
-                return Head::Ends;
-            }
-            (Some(b'\r'), Some(b'\n'), Some(_)) => {
-                push(index, count, at + 2);
-                at += 2;
-            }
-            (Some(b'\t'), ..) => at += 1,
-            (Some(byte), ..) if *byte < b' ' => {
-                *suspect = true;
-                at += 1;
-            }
-            _ => return Head::Goes,
-        }
-    }
+/// CR, LF and an octet with the bit that all letters have, as a little-endian word; and the bits that decide it.
+const LINE_END: u32 = u32::from_le_bytes(*b"\r\n\x40\0");
+const LETTER_AT_LINE_START: u32 = u32::from_le_bytes(*b"\xFF\xFF\x40\0");
+
+/// Where the first pass writes: line starts, the start line first and the end of the head last.
+struct Lines<'i> {
+    lines: &'i mut [Line],
+    count: usize,
+    suspect: bool,
+    body: usize,
 }
 
-#[inline(always)]
-fn push(index: &mut Index, count: &mut usize, start: usize) {
-    if let Some(line) = index.lines.get_mut(*count) {
+impl Lines<'_> {
+    #[inline(always)]
+    fn push(&mut self, start: usize) -> Result<(), ParseError> {
+        let Some(line) = self.lines.get_mut(self.count) else {
+            return Err(ParseError { kind: ParseErrorKind::TooManyFields, offset: start });
+        };
         line.start = start as u32;
-        *count += 1;
-    } else {
-        // Past the capacity, which the caller sees from the count.
-        *count = usize::MAX / 2;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// A run of control characters that is not just the end of a line before a visible octet.
+    #[inline(never)]
+    fn run(&mut self, bytes: &[u8], at: usize) -> Result<Head, ParseError> {
+        let mut at = at;
+        loop {
+            match (bytes.get(at), bytes.get(at + 1), bytes.get(at + 2)) {
+                (Some(b'\r'), None, _) | (Some(b'\r'), Some(b'\n'), None) => return Ok(Head::Partial),
+                // A fold: the line goes on. The start line has none in its grammar.
+                (Some(b'\r'), Some(b'\n'), Some(b' ' | b'\t')) => {
+                    self.suspect |= self.count == 1;
+                    at += 2;
+                }
+                (Some(b'\r'), Some(b'\n'), Some(b'\r')) if matches!(bytes.get(at + 3), None | Some(b'\n')) => {
+                    if bytes.get(at + 3).is_none() {
+                        return Ok(Head::Partial);
+                    }
+                    self.push(at + 2)?;
+                    self.body = at + 4;
+                    return Ok(Head::Ends);
+                }
+                (Some(b'\r'), Some(b'\n'), Some(_)) => {
+                    self.push(at + 2)?;
+                    at += 2;
+                }
+                (Some(b'\t'), ..) => at += 1,
+                (Some(byte), ..) if *byte < b' ' => {
+                    self.suspect = true;
+                    at += 1;
+                }
+                _ => return Ok(Head::Goes),
+            }
+        }
     }
 }
 
-#[cold]
-const fn too_many(offset: usize) -> ParseError {
-    ParseError { kind: ParseErrorKind::TooManyFields, offset }
+/// Second pass: what each line is called. From the last line to the first, so that the first of each name is the one that stays.
+#[inline(always)]
+fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<(), ParseError> {
+    if index.body > limits.field {
+        field_lengths(index, limits)?;
+    }
+    let mut present = IdSet::default();
+    let mut repeated = IdSet::default();
+    let mut unusual = false;
+    let mut number = index.count;
+    let lines = index.lines.get_mut(1..number).unwrap_or_default();
+    for line in lines.iter_mut().rev() {
+        number -= 1;
+        let Some((colon, id)) = scan::name::<S>(bytes, line.start as usize) else {
+            line.colon = UNUSUAL;
+            unusual = true;
+            continue;
+        };
+        line.colon = colon;
+        line.id = id.0;
+        index.first[usize::from(id.0)] = number as u16;
+        let only = IdSet::only(id);
+        repeated = repeated.or(present.and(only));
+        present = present.or(only);
+    }
+    index.present = present;
+    index.repeated = repeated;
+    if unusual {
+        unusual_names(bytes, index);
+    }
+    Ok(())
 }
 
-/// Second pass: what each line is called.
-fn names(head: &[u8], index: &mut Index, limits: &Limits) -> Result<(), ParseError> {
-    let long = head.len() > limits.field;
-    for number in 1..index.count {
-        let Some((line, next)) = index.line(number) else { break };
+/// Stands for the colon of a line that the second pass has left.
+const UNUSUAL: u16 = NO_COLON - 1;
+
+/// Lines whose name is not in the table, has blanks before its colon, is no name, or lies too near to the end for the scanner.
+#[inline(never)]
+fn unusual_names(bytes: &[u8], index: &mut Index) {
+    let mut known = false;
+    for number in (1..index.count).rev() {
+        let Some(line) = index.lines.get_mut(number).filter(|line| line.colon == UNUSUAL) else { continue };
         let start = line.start as usize;
-        if long && next - start > limits.field {
-            return Err(ParseError { kind: ParseErrorKind::FieldTooLong, offset: start });
-        }
-        let (colon, id) = scan::name(head, start, next).unwrap_or_else(|| unusual_name(head, start, next));
+        let (colon, id) = unusual_name(bytes, start);
+        line.colon = colon;
+        line.id = id.0;
+        known |= id != HeaderId::OTHER;
         if colon == NO_COLON {
             fault(index, ParseErrorKind::HeaderLine, start);
         }
-        if let Some(line) = index.lines.get_mut(number) {
-            line.colon = colon;
-            line.id = id.0;
+    }
+    if known {
+        let (mut present, mut repeated) = (IdSet::default(), IdSet::default());
+        for (number, line) in index.lines.iter().enumerate().take(index.count).skip(1).rev() {
+            let only = IdSet::only(HeaderId(line.id));
+            index.first[usize::from(line.id)] = number as u16;
+            repeated = repeated.or(present.and(only));
+            present = present.or(only);
         }
-        if index.present.contains(id) {
-            index.repeated.insert(id);
-        } else {
-            index.present.insert(id);
-            if let Some(first) = index.first.get_mut(id.index()) {
-                *first = number as u16;
-            }
+        index.present = present;
+        index.repeated = repeated;
+    }
+}
+
+fn unusual_name(bytes: &[u8], start: usize) -> (u16, HeaderId) {
+    let name_end = span(bytes, start, TOKEN);
+    let mut colon = name_end;
+    while matches!(octet(bytes, colon), b' ' | b'\t') {
+        colon += 1;
+    }
+    if name_end == start || octet(bytes, colon) != b':' || colon - start >= usize::from(UNUSUAL) {
+        return (NO_COLON, HeaderId::OTHER);
+    }
+    ((colon - start) as u16, HeaderId::from_name(slice(bytes, start, name_end)))
+}
+
+#[cold]
+fn field_lengths(index: &Index, limits: &Limits) -> Result<(), ParseError> {
+    for number in 1..index.count {
+        let Some((line, next)) = index.line(number) else { break };
+        let offset = line.start as usize;
+        if next - offset > limits.field {
+            return Err(ParseError { kind: ParseErrorKind::FieldTooLong, offset });
         }
     }
     Ok(())
 }
 
-/// A name that is not in the table, has blanks before its colon, or is no name.
-#[inline(never)]
-fn unusual_name(head: &[u8], start: usize, next: usize) -> (u16, HeaderId) {
-    let line = slice(head, start, next);
-    let name_end = span(line, 0, TOKEN);
-    let mut colon = name_end;
-    while matches!(octet(line, colon), b' ' | b'\t') {
-        colon += 1;
-    }
-    if name_end == 0 || octet(line, colon) != b':' || colon >= usize::from(NO_COLON) {
-        return (NO_COLON, HeaderId::OTHER);
-    }
-    (colon as u16, HeaderId::from_name(slice(line, 0, name_end)))
-}
-
 /// Fills in the start line; an error when it belongs to no SIP message.
-fn start_line(head: &[u8], index: &mut Index) -> Result<(), ParseError> {
+#[inline(always)]
+fn start_line(bytes: &[u8], index: &mut Index) -> Result<(), ParseError> {
     let end = index.lines.get(1).map_or(0, |line| line.start as usize).saturating_sub(2);
-    let line = slice(head, 0, end);
+    let line = slice(bytes, 0, end);
     let (start, kind) = if line.starts_with(b"SIP/2.0 ") {
         status_line(line)
     } else if let Some(rest) = line.strip_suffix(b" SIP/2.0") {
@@ -290,7 +373,7 @@ fn start_line(head: &[u8], index: &mut Index) -> Result<(), ParseError> {
 /// `Method SP Request-URI`, the version taken off.
 #[inline(always)]
 fn request_line(rest: &[u8]) -> (Start, Option<ParseErrorKind>) {
-    let method_end = span(rest, 0, TOKEN);
+    let (method, method_end) = Method::at_start(rest);
     let uri = method_end + 1;
     let legal = method_end > 0
         && octet(rest, method_end) == b' '
@@ -299,7 +382,7 @@ fn request_line(rest: &[u8]) -> (Start, Option<ParseErrorKind>) {
         && rest.last() != Some(&b' ');
     let start = Start {
         is_request: true,
-        method: Method::from_name(slice(rest, 0, method_end)),
+        method,
         status: 0,
         method_end: method_end as u32,
         text_start: uri.min(rest.len()) as u32,
@@ -367,18 +450,18 @@ fn version(text: &[u8]) -> Option<bool> {
 /// The value of Content-Length, the same in all fields of that name. RFC 3261 §20.14.
 #[inline(always)]
 fn content_length(bytes: &[u8], index: &Index) -> Result<Option<usize>, ParseError> {
-    if !index.present.contains(HeaderId::CONTENT_LENGTH) {
+    let first = index.first_line(HeaderId::CONTENT_LENGTH);
+    if first == 0 {
         return Ok(None);
     }
-    let first = index.first.get(HeaderId::CONTENT_LENGTH.index()).map_or(0, |first| usize::from(*first));
     let length = length_at(bytes, index, first)?;
-    if index.repeated.contains(HeaderId::CONTENT_LENGTH) {
-        for number in first + 1..index.count {
-            let Some((line, _)) = index.line(number) else { break };
-            if line.id == HeaderId::CONTENT_LENGTH.0 && length_at(bytes, index, number)? != length {
-                return Err(ParseError { kind: ParseErrorKind::ContentLengthConflict, offset: line.start as usize });
-            }
+    let mut next = index.next_line(HeaderId::CONTENT_LENGTH, first);
+    while next != 0 {
+        if length_at(bytes, index, next)? != length {
+            let offset = index.line(next).map_or(0, |(line, _)| line.start as usize);
+            return Err(ParseError { kind: ParseErrorKind::ContentLengthConflict, offset });
         }
+        next = index.next_line(HeaderId::CONTENT_LENGTH, next);
     }
     Ok(Some(length))
 }
@@ -387,6 +470,24 @@ fn content_length(bytes: &[u8], index: &Index) -> Result<Option<usize>, ParseErr
 fn length_at(bytes: &[u8], index: &Index, number: usize) -> Result<usize, ParseError> {
     let (line, next) = index.line(number).unwrap_or_default();
     let start = line.start as usize;
+    // Almost always a blank, at most eight digits and the end of the line.
+    let mut at = start + usize::from(line.colon) + 1;
+    if octet(bytes, at) == b' ' {
+        at += 1;
+    }
+    let mut length = 0;
+    let mut digits = 0;
+    while digits < 8 {
+        let digit = octet(bytes, at + digits).wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        length = length * 10 + usize::from(digit);
+        digits += 1;
+    }
+    if digits > 0 && at + digits + 2 == next {
+        return Ok(length);
+    }
     let value = trim(slice(bytes, start + usize::from(line.colon) + 1, next));
     let error = ParseError { kind: ParseErrorKind::ContentLength, offset: start };
     decimal(value).and_then(|length| usize::try_from(length).ok()).ok_or(error)
@@ -394,11 +495,11 @@ fn length_at(bytes: &[u8], index: &Index, number: usize) -> Result<usize, ParseE
 
 /// Looks for control characters that are not part of a quoted-pair (RFC 3261 §25.1 lets those through, RFC 4475 §3.1.1.2 intmeth has them).
 #[cold]
-fn control_characters(head: &[u8], index: &mut Index) {
+fn control_characters(bytes: &[u8], index: &mut Index) {
     for number in 0..index.count {
         let Some((line, next)) = index.line(number) else { break };
         let start = line.start as usize;
-        let text = slice(head, start, next.saturating_sub(2));
+        let text = slice(bytes, start, next.saturating_sub(2));
         if number == 0
             && let Some(at) = text.windows(2).position(|pair| pair == b"\r\n")
         {

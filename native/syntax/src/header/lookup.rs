@@ -5,47 +5,75 @@
 
 use super::HeaderId;
 use super::table::ROWS;
-use crate::chars::octet;
+use crate::chars::{octet, slice};
 
-/// Octets of the longest name, rounded up to what one comparison takes.
-pub(crate) const NAME_MAX: usize = 32;
+/// Octets of the longest name of the table and one more: what is not shorter is no name of it.
+const NAME_MAX: usize = 30;
 
 const SLOT_BITS: u32 = 10;
 const SLOTS: usize = 1 << SLOT_BITS;
 const NAMES: usize = count_names();
 const MULTIPLIER: u32 = find_multiplier();
-const _: () = assert!(NAMES < 256, "a slot is one octet");
+const _: () = assert!(NAMES < 256 && HeaderId::COUNT <= 128, "a slot is one octet, a set of ids two words");
 
-/// A name in lower case, padded with NUL, and what it means.
+/// A name in lower case with its colon, padded with NUL. The colon makes a comparison see the length as well.
 #[derive(Clone, Copy)]
-#[repr(C, align(32))]
-pub(crate) struct Candidate {
-    pub(crate) text: [u8; NAME_MAX],
-    pub(crate) id: HeaderId,
+#[repr(align(32))]
+pub(crate) struct Candidate([u8; NAME_MAX + 2]);
+
+impl Candidate {
+    /// Matches no line.
+    const NONE: Self = Self([0xFF; NAME_MAX + 2]);
+
+    const fn new(name: &[u8]) -> Self {
+        let mut octets = [0; NAME_MAX + 2];
+        let mut at = 0;
+        while at < name.len() {
+            octets[at] = name[at].to_ascii_lowercase();
+            at += 1;
+        }
+        octets[at] = b':';
+        Self(octets)
+    }
+
+    /// The name and its colon.
+    #[inline(always)]
+    pub(crate) const fn octets(&self) -> &[u8; NAME_MAX + 2] {
+        &self.0
+    }
+
+    const fn key(&self) -> u32 {
+        let mut length = 0;
+        while self.0[length] != b':' {
+            length += 1;
+        }
+        key(length, self.0[0], self.0[length / 2], self.0[length - 1])
+    }
 }
 
-/// The candidates; the last one matches no name and stands for the empty slots.
-static CANDIDATES: [Candidate; NAMES + 1] = candidates();
+/// The candidates and, apart from them, what they mean; those behind the last name match nothing and stand for the empty slots.
+static CANDIDATES: [Candidate; 256] = candidates().0;
+static IDS: [HeaderId; 256] = candidates().1;
 static SLOT_TABLE: [u8; SLOTS] = slots();
 
 /// The only name of the table that these three letters and this length may be.
 #[inline(always)]
-pub(crate) fn find(length: usize, first: u8, middle: u8, last: u8) -> &'static Candidate {
+pub(crate) fn find(length: usize, first: u8, middle: u8, last: u8) -> (&'static Candidate, HeaderId) {
     let slot = slot(key(length, first, middle, last), MULTIPLIER);
-    // Both indices are in range by construction: a slot has SLOT_BITS bits, an entry of the slot table is at most NAMES.
-    &CANDIDATES[(SLOT_TABLE[slot] as usize).min(NAMES)]
+    // In range: a slot has SLOT_BITS bits; there are as many candidates as an octet has values.
+    let number = SLOT_TABLE[slot] as usize;
+    (&CANDIDATES[number], IDS[number])
 }
 
 /// The id of a name in any case, without vectors.
 pub(crate) fn find_scalar(name: &[u8]) -> HeaderId {
     let length = name.len();
-    if length == 0 || length > NAME_MAX {
+    if length == 0 || length >= NAME_MAX {
         return HeaderId::OTHER;
     }
-    let candidate = find(length, octet(name, 0), octet(name, length / 2), octet(name, length - 1));
-    let (text, padding) = candidate.text.split_at(length);
-    if text.eq_ignore_ascii_case(name) && padding.first().is_none_or(|byte| *byte == 0) {
-        candidate.id
+    let (candidate, id) = find(length, octet(name, 0), octet(name, length / 2), octet(name, length - 1));
+    if octet(&candidate.0, length) == b':' && slice(&candidate.0, 0, length).eq_ignore_ascii_case(name) {
+        id
     } else {
         HeaderId::OTHER
     }
@@ -72,45 +100,31 @@ const fn count_names() -> usize {
     count
 }
 
-const fn candidates() -> [Candidate; NAMES + 1] {
-    let mut all = [Candidate { text: [0xFF; NAME_MAX], id: HeaderId::OTHER }; NAMES + 1];
+const fn candidates() -> ([Candidate; 256], [HeaderId; 256]) {
+    let mut all = [Candidate::NONE; 256];
+    let mut ids = [HeaderId::OTHER; 256];
     let mut count = 0;
     let mut row = 0;
     while row < ROWS.len() {
-        let name = ROWS[row].name.as_bytes();
-        let mut text = [0; NAME_MAX];
-        let mut at = 0;
-        while at < name.len() {
-            text[at] = name[at].to_ascii_lowercase();
-            at += 1;
-        }
-        all[count] = Candidate { text, id: HeaderId(row as u8) };
+        all[count] = Candidate::new(ROWS[row].name.as_bytes());
+        ids[count] = HeaderId(row as u8);
         count += 1;
         if let Some(letter) = ROWS[row].compact {
-            let mut text = [0; NAME_MAX];
-            text[0] = letter;
-            all[count] = Candidate { text, id: HeaderId(row as u8) };
+            all[count] = Candidate::new(&[letter]);
+            ids[count] = HeaderId(row as u8);
             count += 1;
         }
         row += 1;
     }
-    all
-}
-
-const fn candidate_key(candidate: &Candidate) -> u32 {
-    let mut length = 0;
-    while length < NAME_MAX && candidate.text[length] != 0 {
-        length += 1;
-    }
-    key(length, candidate.text[0], candidate.text[length / 2], candidate.text[length - 1])
+    (all, ids)
 }
 
 const fn find_multiplier() -> u32 {
-    let all = candidates();
+    let (all, _) = candidates();
     let mut keys = [0; NAMES];
     let mut i = 0;
     while i < NAMES {
-        keys[i] = candidate_key(&all[i]);
+        keys[i] = all[i].key();
         i += 1;
     }
     let mut state: u32 = 0x9E37_79B9;
@@ -140,11 +154,11 @@ const fn is_perfect(keys: &[u32; NAMES], multiplier: u32) -> bool {
 }
 
 const fn slots() -> [u8; SLOTS] {
-    let all = candidates();
+    let (all, _) = candidates();
     let mut table = [NAMES as u8; SLOTS];
     let mut i = 0;
     while i < NAMES {
-        table[slot(candidate_key(&all[i]), MULTIPLIER)] = i as u8;
+        table[slot(all[i].key(), MULTIPLIER)] = i as u8;
         i += 1;
     }
     table

@@ -23,7 +23,7 @@ pub use table::{Row, Shape, TABLE};
 pub use via::Via;
 
 pub(crate) use cseq::call_id;
-pub(crate) use lookup::{find, find_scalar};
+pub(crate) use lookup::{Candidate, find, find_scalar};
 
 use core::fmt;
 
