@@ -28,6 +28,7 @@ export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
 NATIVE_SOURCES := $(shell find native -name target -prune -o -name fuzz -prune -o -type f \
 	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
 ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
+CRATES := native benchmarks/load
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
 .PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz docs check \
@@ -43,18 +44,19 @@ test: test-rust test-python  ## Run the tests of the Rust crates and of the Pyth
 
 test-rust: tools
 	cd native && $(CARGO) test --workspace --exclude dialplane-native --locked
+	cd benchmarks/load && $(CARGO) test --locked
 
 test-python: build
 	$(PYTEST) tests --ignore=tests/interop --ignore=tests/hostile $(PYTEST_FLAGS)
 
 lint: $(VENV)/.lock tools  ## Check format and lints: rustfmt, clippy, ruff
-	cd native && $(CARGO) fmt --all --check
-	cd native && $(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	for folder in $(CRATES); do (cd $$folder && $(CARGO) fmt --all --check && \
+		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings); done
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 
 format: $(VENV)/.lock tools  ## Format the sources and apply the safe fixes
-	cd native && $(CARGO) fmt --all
+	for folder in $(CRATES); do (cd $$folder && $(CARGO) fmt --all); done
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
