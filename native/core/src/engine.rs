@@ -119,8 +119,7 @@ impl<S: Store> Engine<S> {
                 return Verdict::Done;
             }
         };
-        let snapshot = Arc::clone(&self.snapshot);
-        let mut turn = Turn { snapshot: &snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
+        let mut turn = Turn { snapshot: &self.snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
         match turn.run() {
             Step::Done => Verdict::Done,
             Step::Forward(to) => Verdict::Forward(&self.work.edits, to),

@@ -7,13 +7,15 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 /// Characters of a 64-bit value, see [`push_base32`].
 pub(crate) const WORD: usize = 13;
 
-/// Appends the low `5 * characters` bits of `value`, most significant first.
+/// Appends the low `5 * characters` bits of `value`, most significant first; at most [`WORD`] characters.
 pub(crate) fn push_base32(value: u64, characters: usize, out: &mut Vec<u8>) {
-    for place in (0..characters).rev() {
-        let shift = 5 * place;
-        let digit = if shift >= 64 { 0 } else { (value >> shift) & 31 };
-        out.push(DIGITS[digit as usize]);
+    let mut text = [0; WORD];
+    let mut rest = value;
+    for character in text.iter_mut().rev() {
+        *character = DIGITS[(rest & 31) as usize];
+        rest >>= 5;
     }
+    out.extend_from_slice(&text[WORD.saturating_sub(characters)..]);
 }
 
 /// Reads what [`push_base32`] wrote; `None` for any other character or a value above 64 bits.

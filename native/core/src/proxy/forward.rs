@@ -64,24 +64,20 @@ pub(crate) fn edits(
             out.extend_from_slice(b"\r\n");
         }
     });
-    let mut via_done = false;
-    let mut route_place = 0;
-    for field in message.fields() {
-        match field.id {
-            HeaderId::VIA if !via_done => {
-                via_done = true;
-                mark_source(via, forward.source, edits);
-            }
-            HeaderId::P_ASSERTED_IDENTITY if forward.strip_identity => edits.remove(field.line_range()),
-            HeaderId::MAX_FORWARDS => {
-                if let Some(hops) = max_forwards {
-                    edits.replace_with(field.value_range(), |out| push_decimal(hops.saturating_sub(1).into(), out));
-                }
-            }
-            HeaderId::ROUTE if forward.routed.popped > 0 || forward.routed.repaired => {
-                route_place = forward.routed.removals(message, &field, route_place, |range| edits.remove(range));
-            }
-            _ => {}
+    mark_source(via, forward.source, edits);
+    // Step 3.
+    if let (Some(hops), Some(field)) = (max_forwards, message.first(HeaderId::MAX_FORWARDS)) {
+        edits.replace_with(field.value_range(), |out| push_decimal(hops.saturating_sub(1).into(), out));
+    }
+    if forward.routed.popped > 0 || forward.routed.repaired {
+        let mut place = 0;
+        for field in message.all(HeaderId::ROUTE) {
+            place = forward.routed.removals(message, &field, place, |range| edits.remove(range));
+        }
+    }
+    if forward.strip_identity {
+        for field in message.all(HeaderId::P_ASSERTED_IDENTITY) {
+            edits.remove(field.line_range());
         }
     }
     if !forward.last_route.is_empty() {
@@ -136,7 +132,8 @@ fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut
 /// RFC 3261 §18.2.1, RFC 3581 §4: the Via it came with tells where it really came from.
 fn mark_source(via: &Via<'_>, source: SocketAddr, edits: &mut Edits) {
     let ip = source.ip().to_canonical();
-    let symmetric = via.rport_range();
+    let symmetric = if via.rport.is_some() { via.rport_range() } else { None };
+    let received = if via.received.is_some() { via.received_range() } else { None };
     let named = via.host.address().map(|address| address.to_canonical()) == Some(ip);
     if let Some(range) = symmetric.clone() {
         edits.replace_with(range, |out| {
@@ -145,7 +142,7 @@ fn mark_source(via: &Via<'_>, source: SocketAddr, edits: &mut Edits) {
         });
     }
     // What the sender wrote there itself is not believed: the response would follow it.
-    if let Some(range) = via.received_range() {
+    if let Some(range) = received {
         edits.replace_with(range, |out| {
             out.extend_from_slice(b"received=");
             push_ip(ip, out);

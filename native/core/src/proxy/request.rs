@@ -2,14 +2,15 @@
 
 use super::branch::{self, Ours};
 use super::hop;
-use super::response::{origin, reply_address_of_request};
+use super::branch::Origin;
+use super::response::reply_address_of_request;
 use super::route::{self, Routed};
 use crate::auth::Identity;
 use crate::counter::Counter;
 use crate::respond::{Answer, TAG, push_tag};
 use crate::store::Store;
 use crate::turn::{Step, Turn};
-use dialplane_syntax::{Essentials, HeaderId, Method, SipUri, Uri, check};
+use dialplane_syntax::{Essentials, HeaderId, Method, SipUri, Uri, Via, check};
 
 /// What is known of a request once §16.3 and §16.4 are done.
 #[derive(Clone, Copy, Debug)]
@@ -124,10 +125,12 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// RFC 5393 §4.2.1: a Via of ours whose branch was made for the same request URI and Route.
     fn is_loop(&self, request: &Request<'b>) -> bool {
         let listeners = &self.snapshot.listeners;
-        self.message.vias().flatten().any(|via| {
+        let looped = |via: &Via<'_>| {
             via.branch.and_then(Ours::read).is_some_and(|ours| ours.looped(request.loop_hash))
                 && listeners.iter().any(|listener| listener.is(&via.host, via.port))
-        })
+        };
+        let below = self.message.elements(HeaderId::VIA).skip(1);
+        looped(&request.essentials.via) || below.flat_map(|element| Via::parse(element.value, 0)).any(|via| looped(&via))
     }
 
     /// Whether an ACK answers a final response that we made ourselves: its To tag is then the one we gave.
@@ -177,8 +180,15 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let snapshot = self.snapshot;
         let transport = self.path.transport;
         let reply_to = reply_address_of_request(&request.essentials.via, self.path.peer, transport);
-        let Some(origin) = origin(&self.message, &request.essentials.via, reply_to, self.path.listener) else {
-            return self.refuse(400);
+        let essentials = &request.essentials;
+        let origin = Origin {
+            branch: essentials.via.branch.unwrap_or_default(),
+            sent_by: essentials.via.sent_by(),
+            from_tag: essentials.from.tag().unwrap_or_default(),
+            call_id: essentials.call_id,
+            cseq: essentials.cseq.number,
+            reply_to,
+            listener: self.path.listener,
         };
         let to = match self.find_path(leaving) {
             Ok(to) => to,

@@ -87,7 +87,7 @@ pub(crate) fn forward(
 }
 
 /// What the branch of a message's forward is made of. `None` when a field that it needs cannot be read.
-pub(crate) fn origin<'b>(
+fn origin<'b>(
     message: &Message<'b>,
     via: &Via<'b>,
     reply_to: SocketAddr,
