@@ -1,6 +1,7 @@
 //! REGISTER from datagram to response, over a store that costs nothing. RFC 3261 §10.3.
 //!
-//! `message` is what every request pays (parse and check), `handle` the registrar alone, `whole` both and the response written.
+//! `message` is what every request pays (parse and check), `handle` the registrar alone, `whole` both and the response
+//! written.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dialplane_core::auth::algorithm::{Algorithm, Hashed};
@@ -140,8 +141,7 @@ struct State {
 impl State {
     fn new() -> Self {
         let peer = "192.0.2.1:5060".parse().expect("an address");
-        let source =
-            Path { transport: Transport::Udp, listener: ListenerId(0), connection: ConnectionId(0), peer };
+        let source = Path { transport: Transport::Udp, listener: ListenerId(0), connection: ConnectionId(0), peer };
         Self {
             limits: Limits::default(),
             scratch: Scratch::default(),
@@ -158,9 +158,16 @@ fn registrar(authenticated: bool) -> Registrar {
         "domains": ["example.com"],
         "server": {"workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [], "target_set": [], "table": [], "route": [],
-        "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
-        "auth": {"realm": null, "algorithms": ["SHA-256", "SHA-512-256", "MD5"], "nonce_lifetime": 300, "register": authenticated, "calls": true},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
+        "limits": {
+            "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
+        },
+        "auth": {
+            "realm": null, "algorithms": ["SHA-256", "SHA-512-256", "MD5"], "nonce_lifetime": 300,
+            "register": authenticated, "calls": true
+        },
+        "registrar": {
+            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
+        },
         "proxy": {"record_route": true, "trusted": [], "relay": true},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
@@ -200,8 +207,12 @@ fn authorization(case: &Case, algorithm: Algorithm) -> String {
         nc: b"00000001",
         cnonce: b"c2c0a2e1f3d14bd5",
     };
-    let response: String =
-        algorithm.response(ha1.as_bytes(), &hashed, &mut Vec::new()).as_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+    let response: String = algorithm
+        .response(ha1.as_bytes(), &hashed, &mut Vec::new())
+        .as_bytes()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
     format!(
         "Authorization: Digest username=\"alice\",realm=\"example.com\",nonce=\"{nonce}\",uri=\"sip:example.com\",\
          response=\"{response}\",cnonce=\"c2c0a2e1f3d14bd5\",nc=00000001,qop=auth,algorithm={}\r\n",
@@ -218,9 +229,8 @@ fn registered() -> Vec<u8> {
 
 fn cases() -> Vec<Case> {
     let challenge = Case::new("challenge", true, Vec::new(), register(1, ""), 401);
-    let digest = |name, algorithm| {
-        Case::new(name, true, registered(), register(2, &authorization(&challenge, algorithm)), 200)
-    };
+    let digest =
+        |name, algorithm| Case::new(name, true, registered(), register(2, &authorization(&challenge, algorithm)), 200);
     let mut cases = vec![
         Case::new("first", false, Vec::new(), register(1, ""), 200),
         Case::new("refresh", false, registered(), register(2, ""), 200),
@@ -275,7 +285,8 @@ fn digests(criterion: &mut Criterion) {
         bencher.iter_batched(|| 1, |chance| key.issue(black_box(b"example.com"), NOW, chance), BatchSize::SmallInput);
     });
     group.bench_function("nonce-verify", |bencher| {
-        bencher.iter(|| assert!(matches!(key.verify(black_box(&token), b"example.com", NOW, 300), Freshness::Fresh(_))));
+        bencher
+            .iter(|| assert!(matches!(key.verify(black_box(&token), b"example.com", NOW, 300), Freshness::Fresh(_))));
     });
     group.finish();
 }

@@ -5,7 +5,7 @@ use crate::routing::condition;
 use crate::routing::index::{Gather, HostIndex, SourceIndex, TextIndex};
 use crate::routing::number::{Number, Rewrite};
 use crate::routing::patterns::Patterns;
-use crate::routing::prefix::{PrefixTree, RuleIndex};
+use crate::routing::prefix::{PrefixTable, RuleIndex};
 use crate::routing::problems::{Problems, did_you_mean};
 use crate::routing::rule::{Action, ForwardTo, NamedTable, RedirectTo, Rule};
 use crate::routing::sets::RuleSetsBuilder;
@@ -62,7 +62,7 @@ impl RouteTable {
             sources: SourceIndex::new(gathered.sources, &mut sets),
             unprefixed: sets.union([&gathered.unprefixed[..]]),
             sets: sets.finish(),
-            prefixes: PrefixTree::new(gathered.prefixes),
+            prefixes: PrefixTable::new(gathered.prefixes),
             patterns,
             target_sets: target_sets.into(),
         })

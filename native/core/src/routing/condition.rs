@@ -2,6 +2,7 @@
 
 use crate::routing::index::HostKey;
 use crate::routing::number::Number;
+use crate::routing::prefix::PrefixTable;
 use crate::routing::problems::did_you_mean;
 use dialplane_syntax::uri::unescaped;
 use dialplane_syntax::{HeaderId, Host, Method, NameAddr};
@@ -46,8 +47,9 @@ pub(super) fn user(text: &str) -> Result<Box<[u8]>, String> {
 
 /// The front of a telephone number; `+` alone stands for all global numbers.
 pub(super) fn prefix(text: &str) -> Result<Number, String> {
-    Number::read_prefix(text)
-        .ok_or_else(|| format!("{text:?} is not the front of a number: a leading +, then digits, * and #"))
+    Number::read_prefix(text).ok_or_else(|| {
+        format!("{text:?} is not the front of a number: 1 to {} of a leading +, digits, * and #", PrefixTable::LONGEST)
+    })
 }
 
 /// An address or a network.

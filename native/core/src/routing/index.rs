@@ -4,13 +4,11 @@
 
 use crate::routing::prefix::RuleIndex;
 use crate::routing::sets::{RuleSetsBuilder, SetId};
+use crate::routing::texts::TextMap;
 use dialplane_syntax::Host;
 use dialplane_syntax::uri::unescaped;
-use foldhash::fast::FixedState;
 use ipnet::IpNet;
-use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Rules by value, while a table is built. A rule without values has no such condition, which holds always.
@@ -34,61 +32,55 @@ impl<K> Gather<K> {
     }
 }
 
-impl<K: Hash + Eq> Gather<K> {
-    fn finish(self, sets: &mut RuleSetsBuilder) -> Exact<K> {
-        let mut rules: HashMap<K, Vec<RuleIndex>, FixedState> = HashMap::default();
+impl<K: Ord> Gather<K> {
+    /// The set of each value, and that of all others.
+    fn finish(self, sets: &mut RuleSetsBuilder) -> (Vec<(K, SetId)>, SetId) {
+        let mut rules: BTreeMap<K, Vec<RuleIndex>> = BTreeMap::new();
         for (value, rule) in self.by_value {
             rules.entry(value).or_default().push(rule);
         }
         let found = rules.into_iter().map(|(value, rules)| (value, sets.union([&self.always, &rules[..]]))).collect();
-        Exact { found, otherwise: sets.union([&self.always[..]]) }
+        (found, sets.union([&self.always[..]]))
     }
 }
 
-#[derive(Debug)]
-struct Exact<K> {
-    found: HashMap<K, SetId, FixedState>,
-    otherwise: SetId,
-}
-
-impl<K: Hash + Eq> Exact<K> {
-    #[inline]
-    fn find<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Option<SetId>
-    where
-        K: Borrow<Q>,
-    {
-        if self.found.is_empty() { None } else { self.found.get(value).copied() }
-    }
-}
-
-/// Values longer than this are in no index; robustness: hosts end at 255, and users are copied to undo their escapes.
+/// Most octets that are copied to undo escapes; no user in the configuration is longer.
 const LONGEST: usize = 255;
 
 /// Exact texts: methods (RFC 3261 §7.1, case-sensitive) and users (§19.1.4, case-sensitive, escapes undone).
 #[derive(Debug)]
-pub(super) struct TextIndex(Exact<Box<[u8]>>);
+pub(super) struct TextIndex {
+    texts: TextMap,
+    otherwise: SetId,
+}
 
 impl TextIndex {
     pub(super) fn new(values: Gather<Box<[u8]>>, sets: &mut RuleSetsBuilder) -> Self {
-        Self(values.finish(sets))
+        let (texts, otherwise) = values.finish(sets);
+        Self { texts: TextMap::new(texts), otherwise }
     }
 
     /// Set of rules for `text` as it is.
     #[inline]
     pub(super) fn find(&self, text: Option<&[u8]>) -> SetId {
-        text.and_then(|text| self.0.find(text)).unwrap_or(self.0.otherwise)
+        text.and_then(|text| self.texts.find(text)).unwrap_or(self.otherwise)
     }
 
     /// Set of rules for `text` with its escapes undone.
     #[inline]
     pub(super) fn find_unescaped(&self, text: Option<&[u8]>) -> SetId {
-        let Some(text) = text.filter(|text| !self.0.found.is_empty() && text.contains(&b'%')) else {
-            return self.find(text);
-        };
+        match text {
+            Some(text) if text.contains(&b'%') => self.find_escaped(text),
+            text => self.find(text),
+        }
+    }
+
+    #[cold]
+    fn find_escaped(&self, text: &[u8]) -> SetId {
         let mut buffer = [0; LONGEST];
         let mut len = 0;
         for octet in unescaped(text) {
-            let Some(place) = buffer.get_mut(len) else { return self.0.otherwise };
+            let Some(place) = buffer.get_mut(len) else { return self.otherwise };
             *place = octet;
             len += 1;
         }
@@ -97,7 +89,7 @@ impl TextIndex {
 }
 
 /// A host as conditions compare it: RFC 3261 §19.1.4, case-insensitive; a final dot says nothing (§25.1 `hostname`).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum HostKey {
     Address(IpAddr),
     Name(Box<[u8]>),
@@ -116,21 +108,23 @@ impl HostKey {
 /// Hosts of request URIs.
 #[derive(Debug)]
 pub(super) struct HostIndex {
-    addresses: Exact<IpAddr>,
-    names: Exact<Box<[u8]>>,
+    /// Ascending.
+    addresses: Box<[(IpAddr, SetId)]>,
+    names: TextMap,
+    otherwise: SetId,
 }
 
 impl HostIndex {
     pub(super) fn new(values: Gather<HostKey>, sets: &mut RuleSetsBuilder) -> Self {
-        let mut addresses = Gather { always: values.always.clone(), by_value: Vec::new() };
-        let mut names = Gather { always: values.always, by_value: Vec::new() };
-        for (value, rule) in values.by_value {
-            match value {
-                HostKey::Address(address) => addresses.by_value.push((address, rule)),
-                HostKey::Name(name) => names.by_value.push((name, rule)),
+        let (mut addresses, mut names) = (Vec::new(), Vec::new());
+        let (hosts, otherwise) = values.finish(sets);
+        for (host, set) in hosts {
+            match host {
+                HostKey::Address(address) => addresses.push((address, set)),
+                HostKey::Name(name) => names.push((name, set)),
             }
         }
-        Self { addresses: addresses.finish(sets), names: names.finish(sets) }
+        Self { addresses: addresses.into(), names: TextMap::without_case(names), otherwise }
     }
 
     /// Set of rules for the host of a URI; `None` for a URI that has none.
@@ -138,23 +132,16 @@ impl HostIndex {
     pub(super) fn find(&self, host: Option<Host<'_>>) -> SetId {
         let found = match host {
             None => None,
-            Some(Host::Name(name)) => self.find_name(name),
-            Some(Host::V4(address)) => self.addresses.find(&address.into()),
-            Some(Host::V6(address)) => self.addresses.find(&address.into()),
+            Some(Host::Name(name)) => self.names.find(without_dot(name)),
+            Some(Host::V4(address)) => self.find_address(address.into()),
+            Some(Host::V6(address)) => self.find_address(address.into()),
         };
-        found.unwrap_or(self.names.otherwise)
+        found.unwrap_or(self.otherwise)
     }
 
-    fn find_name(&self, name: &[u8]) -> Option<SetId> {
-        if self.names.found.is_empty() {
-            return None;
-        }
-        let name = without_dot(name);
-        let mut buffer = [0; LONGEST];
-        let lower_case = buffer.get_mut(..name.len())?;
-        lower_case.copy_from_slice(name);
-        lower_case.make_ascii_lowercase();
-        self.names.found.get(&*lower_case).copied()
+    fn find_address(&self, address: IpAddr) -> Option<SetId> {
+        let place = self.addresses.binary_search_by_key(&address, |(address, _)| *address).ok()?;
+        self.addresses.get(place).map(|(_, set)| *set)
     }
 }
 

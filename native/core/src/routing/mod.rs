@@ -49,6 +49,7 @@ mod rule;
 mod sets;
 mod table;
 pub mod target;
+mod texts;
 
 pub use build::{MAX_RULES, NumberTables};
 pub use explain::{Condition, Explanation, Outcome, Step};

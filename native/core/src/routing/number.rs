@@ -2,6 +2,7 @@
 //!
 //! A number is packed four bits per symbol, first symbol in the highest four bits: comparing a prefix is a shift.
 
+use crate::routing::prefix::PrefixTable;
 use dialplane_syntax::uri::unescaped;
 use std::fmt::{self, Display, Write as _};
 
@@ -24,21 +25,35 @@ impl Number {
     #[must_use]
     #[inline]
     pub fn read(user: &[u8]) -> Option<Self> {
-        let mut number = Self { packed: 0, len: 0 };
-        let mut plus_only = true;
-        for octet in unescaped(user) {
+        // Most users that are no number say so with their first octet.
+        let first = *user.first()?;
+        if CLASSES[usize::from(first)] == NOT_A_NUMBER && first != b'%' {
+            return None;
+        }
+        if user.contains(&b'%') { Self::collect(unescaped(user)) } else { Self::collect(user.iter().copied()) }
+    }
+
+    #[inline]
+    fn collect(octets: impl Iterator<Item = u8>) -> Option<Self> {
+        // Right-aligned while it grows.
+        let (mut packed, mut len) = (0_u128, 0);
+        for octet in octets {
             match CLASSES[usize::from(octet)] {
                 SEPARATOR => {}
                 PARAMETERS => break,
                 NOT_A_NUMBER => return None,
-                PLUS if number.len > 0 => return None,
-                symbol => {
-                    plus_only &= symbol == PLUS;
-                    number.push(symbol);
+                PLUS if len > 0 => return None,
+                symbol if len < MAX_SYMBOLS => {
+                    packed = packed << 4 | u128::from(symbol);
+                    len += 1;
                 }
+                _ => {}
             }
         }
-        (!plus_only).then_some(number)
+        if len == 0 || packed == u128::from(PLUS) {
+            return None;
+        }
+        Some(Self { packed: packed << (128 - 4 * len), len: len as u8 })
     }
 
     /// Reads the front of a number as a rule writes it: as [`Self::read`], but `+` alone will do and parameters will not.
@@ -48,16 +63,8 @@ impl Number {
         }
         let prefix = Self::read(text.as_bytes())?;
         let symbols = text.bytes().filter(|octet| SYMBOLS.contains(octet)).count();
-        (symbols == prefix.symbols() && !text.contains([';', '%'])).then_some(prefix)
-    }
-
-    /// Appends nothing when [`MAX_SYMBOLS`] are reached.
-    #[inline]
-    fn push(&mut self, symbol: u8) {
-        if usize::from(self.len) < MAX_SYMBOLS {
-            self.packed |= u128::from(symbol) << (124 - 4 * u32::from(self.len));
-            self.len += 1;
-        }
+        let fits = prefix.symbols() <= PrefixTable::LONGEST;
+        (fits && symbols == prefix.symbols() && !text.contains([';', '%'])).then_some(prefix)
     }
 
     /// How many symbols it has, a leading `+` included.
@@ -79,50 +86,33 @@ impl Number {
         let start = usize::from(self.is_global());
         let digits = buffer.get_mut(..self.symbols() - start)?;
         for (place, digit) in digits.iter_mut().enumerate() {
-            let symbol = self.symbol(start + place);
-            if symbol > 9 {
+            *digit = self.character(start + place);
+            if !digit.is_ascii_digit() {
                 return None;
             }
-            *digit = b'0' + symbol;
         }
         Some(digits)
     }
 
-    /// The symbol at `place` as a number below 13; meaningless behind the last.
+    /// The first 16 symbols, four bits each from the highest down, none of them 0; then zeros.
     #[inline]
-    pub(super) fn symbol(self, place: usize) -> u8 {
+    pub(super) fn word(self) -> u64 {
+        (self.packed >> 64) as u64
+    }
+
+    #[inline]
+    fn symbol(self, place: usize) -> u8 {
         (self.packed << (4 * place) >> 124) as u8
     }
 
-    /// `count` symbols from `place`, at most 8, in the low bits.
-    #[inline]
-    pub(super) fn run(self, place: usize, count: usize) -> u32 {
-        if count == 0 {
-            return 0;
-        }
-        (self.packed << (4 * place) >> (128 - 4 * count)) as u32
-    }
-
-    /// How many symbols at the front are the same in both.
-    pub(super) fn common(self, other: Self) -> usize {
-        let same = (self.packed ^ other.packed).leading_zeros() as usize / 4;
-        same.min(self.symbols()).min(other.symbols())
-    }
-
-    /// The first `count` symbols.
-    #[cfg(test)]
-    pub(super) fn front(self, count: usize) -> Self {
-        let mut front = Self { packed: 0, len: 0 };
-        for place in 0..count.min(self.symbols()) {
-            front.push(self.symbol(place));
-        }
-        front
+    fn character(self, place: usize) -> u8 {
+        SYMBOLS[usize::from(self.symbol(place))]
     }
 }
 
 impl Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (0..self.symbols()).try_for_each(|place| f.write_char(SYMBOLS[usize::from(self.symbol(place))].into()))
+        (0..self.symbols()).try_for_each(|place| f.write_char(self.character(place).into()))
     }
 }
 
@@ -169,15 +159,16 @@ impl Rewrite {
     }
 }
 
-const SYMBOLS: &[u8; 13] = b"0123456789*#+";
-const PLUS: u8 = 12;
+/// The characters by symbol; no symbol is 0.
+const SYMBOLS: &[u8; 14] = b"\x000123456789*#+";
+const PLUS: u8 = 13;
 const SEPARATOR: u8 = 0xfd;
 const PARAMETERS: u8 = 0xfe;
 const NOT_A_NUMBER: u8 = 0xff;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [NOT_A_NUMBER; 256];
-    let mut symbol = 0;
+    let mut symbol = 1;
     while symbol < SYMBOLS.len() {
         classes[SYMBOLS[symbol] as usize] = symbol as u8;
         symbol += 1;
@@ -247,16 +238,29 @@ mod tests {
     }
 
     #[test]
-    fn runs_and_common_fronts() {
-        let read = |text: &str| Number::read(text.as_bytes()).expect("each is a number");
-        let number = read("+4930123456789");
-        assert_eq!(number.run(0, 3), 0xc49);
-        assert_eq!(number.run(1, 8), 0x4930_1234);
-        assert_eq!(number.run(5, 0), 0);
-        assert_eq!(number.common(read("+4931")), 4);
-        assert_eq!(number.common(read("+49")), 3, "the zeros behind the last symbol are no symbols");
-        assert_eq!(read("1").common(read("10")), 1);
-        assert_eq!(number.front(3), read("+49"));
+    fn words_tell_prefixes_apart() {
+        let word = |text: &str| Number::read(text.as_bytes()).expect("each is a number").word();
+        assert_eq!(word("+4930"), 0xd5a4_1000_0000_0000);
+        assert_ne!(word("4"), word("40"), "a zero is not nothing");
+        assert_eq!(word("12345678901234567"), word("12345678901234568"));
+    }
+
+    #[test]
+    fn prefixes_as_rules_write_them() {
+        for (text, prefix) in [
+            ("+", Some("+")),
+            ("+49-30", Some("+4930")),
+            ("*", Some("*")),
+            ("1234567890123456", Some("1234567890123456")),
+            ("12345678901234567", None),
+            ("", None),
+            ("-", None),
+            ("49;ext=1", None),
+            ("%2B49", None),
+            ("49 30", None),
+        ] {
+            assert_eq!(Number::read_prefix(text).map(|prefix| prefix.to_string()).as_deref(), prefix, "{text:?}");
+        }
     }
 
     #[test]

@@ -5,8 +5,7 @@
 //! whatever a peer sends.
 
 use crate::routing::prefix::RuleIndex;
-use foldhash::fast::FixedState;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A set in its [`RuleSets`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,12 +38,12 @@ pub(super) fn contains(words: &[u64], rule: RuleIndex) -> bool {
 #[derive(Debug)]
 pub(super) struct RuleSetsBuilder {
     sets: RuleSets,
-    known: HashMap<Box<[u64]>, SetId, FixedState>,
+    known: BTreeMap<Box<[u64]>, SetId>,
 }
 
 impl RuleSetsBuilder {
     pub(super) fn new(rules: usize) -> Self {
-        Self { sets: RuleSets { width: rules.div_ceil(64), words: Vec::new() }, known: HashMap::default() }
+        Self { sets: RuleSets { width: rules.div_ceil(64), words: Vec::new() }, known: BTreeMap::new() }
     }
 
     /// The set of all `rules` of these lists.

@@ -4,7 +4,7 @@ use crate::routing::index::{HostIndex, SourceIndex, TextIndex};
 use crate::routing::key::RouteKey;
 use crate::routing::number::Number;
 use crate::routing::patterns::{Matcher, Patterns};
-use crate::routing::prefix::{PrefixTree, RuleIndex};
+use crate::routing::prefix::{PrefixTable, RuleIndex};
 use crate::routing::rule::Rule;
 use crate::routing::sets::{RuleSets, SetId, contains};
 use crate::routing::target::{TargetSet, TargetSetId};
@@ -20,7 +20,7 @@ pub struct RouteTable {
     pub(super) sources: SourceIndex,
     /// Rules without `prefixes`.
     pub(super) unprefixed: SetId,
-    pub(super) prefixes: PrefixTree,
+    pub(super) prefixes: PrefixTable,
     pub(super) patterns: Patterns,
     pub(super) target_sets: Box<[TargetSet]>,
 }
