@@ -8,7 +8,6 @@ check = _server.check
 compile_table = _server.compile_table
 counter_names = _server.counter_names
 counters = _server.counters
-digests = _server.digests
 explain = _server.explain
 record_id = _server.record_id
 run_worker = _server.run_worker
@@ -20,7 +19,6 @@ __all__ = [
     "compile_table",
     "counter_names",
     "counters",
-    "digests",
     "explain",
     "record_id",
     "run_worker",

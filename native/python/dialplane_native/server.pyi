@@ -16,7 +16,6 @@ __all__ = [
     "compile_table",
     "counter_names",
     "counters",
-    "digests",
     "explain",
     "record_id",
     "run_worker",
@@ -70,9 +69,6 @@ def explain(config_json: bytes, data_folder: str, message: bytes, source: str) -
 
     Raises :class:`ValueError` when ``message`` is not SIP or ``source`` is not an address.
     """
-
-def digests(user: str, realm: str, password: str) -> tuple[str, str, str]:
-    """Hexadecimal MD5, SHA-256 and SHA-512-256 of ``user:realm:password``. RFC 7616 §3.4.2."""
 
 def record_id(username: str, domain: str) -> int:
     """``id`` of the first binding of an address-of-record: 2**62, plus 54 bits of a hash, times 256.

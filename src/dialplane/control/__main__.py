@@ -17,7 +17,7 @@ import structlog
 import uvloop
 
 from dialplane import log
-from dialplane.config import Config
+from dialplane.config import Config  # noqa: TC001 - msgspec reads the annotation
 from dialplane.control.mirror import Mirror
 from dialplane.control.status import MirrorStatus, Status
 from dialplane.control.web import Server, application
@@ -45,7 +45,7 @@ class Control:
     """All tasks of the process."""
 
     def __init__(self, boot: Boot, channel: socket.socket) -> None:
-        from dialplane_native.server import Store, counter_names, counters  # noqa: PLC0415 - not for importers
+        from dialplane_native.server import Store, counter_names, counters, record_id  # noqa: PLC0415 - not for importers
 
         config = boot.config
         self._channel = channel
@@ -58,7 +58,7 @@ class Control:
         self._status = Status(
             boot.supervisor, mirror=mirror_status, store=self._store, counters=partial(counters, boot.counters)
         )
-        self._mirror = Mirror(config, self._store, mirrored, mirror_status) if mirrored else None
+        self._mirror = Mirror(config, self._store, mirrored, mirror_status, record_id) if mirrored else None
         if self._mirror is None:
             self._store.mirror(False)
         self._web = Server(application(self._status, counter_names())) if boot.admin is not None else None
@@ -96,9 +96,8 @@ class Control:
     async def _sweep(self) -> None:
         """Removes bindings whose time has come."""
         while True:
-            while self._store.sweep(time.time(), SWEEP_BATCH) >= SWEEP_BATCH:
-                await asyncio.sleep(0)
-            await asyncio.sleep(SWEEP_INTERVAL)
+            removed = self._store.sweep(time.time(), SWEEP_BATCH)
+            await asyncio.sleep(0 if removed >= SWEEP_BATCH else SWEEP_INTERVAL)
 
     def _read(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from dialplane_native.records import Account, Credentials
 
 PAGE = 5000
-OVERLAP = 1000
+OVERLAP = 64
 """Serial numbers that are looked at again: in PostgreSQL a lower one may be committed after a higher one."""
 KEPT_CHANGES = 100_000
 """Serial numbers that stay in the table, for other servers on the same database."""
@@ -31,7 +30,7 @@ class Accounts:
         self._realm = realm
         self._status = status
         self._last = 0
-        self._seen: deque[int] = deque(maxlen=4 * OVERLAP)
+        self._seen: set[int] = set()
         self._forgotten = 0
 
     async def start(self) -> None:
@@ -67,8 +66,9 @@ class Accounts:
                     self._put(row)
                 else:
                     self._store.remove_credentials(username, self._realm or domain)
-                self._seen.append(serial)
+                self._seen.add(serial)
                 self._last = max(self._last, serial)
+            self._seen = {serial for serial in self._seen if serial > self._last - OVERLAP}
             if len(changes) < PAGE:
                 break
         if self._last - self._forgotten > 2 * KEPT_CHANGES:

@@ -1,9 +1,9 @@
 """Keeps the database of record and the shared store alike, without a SIP message ever waiting for it.
 
-Bindings go from the store to the database, write-behind: new, moved and removed ones within ``database.urgent`` seconds,
-refreshes within ``database.refresh``. The store remembers what is not written yet, so an outage of the database costs no
-memory and loses nothing. Subscribers go the other way: whatever SQL client changes one, the store has it within two
-seconds. After a power cut, when the store had to be given up, the bindings come back from here.
+Bindings go from the store to the database, write-behind: new, moved and removed ones within ``database.urgent``
+seconds, refreshes within ``database.refresh``. The store remembers what is not written yet, so that an outage of the
+database costs no memory and loses nothing. Subscribers go the other way: whatever SQL client changes one, the store has
+it within two seconds. After a power cut, when the store had to be given up, the bindings come back from here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ _log = structlog.get_logger()
 class Mirror:
     """Runs until :meth:`stop`; errors of the database are met with patience."""
 
-    def __init__(self, config: Config, store: MirroredStore, database: Database, status: MirrorStatus) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: MirroredStore,
+        database: Database,
+        status: MirrorStatus,
+        record_id: Callable[[str, str], int],
+    ) -> None:
         self.is_caught_up = asyncio.Event()
         """Set once the store has what the database has."""
         self._config = config.database
@@ -48,7 +55,7 @@ class Mirror:
         self._database = database
         self._status = status
         self._accounts = Accounts(store, database, config.auth.realm, status)
-        self._returning = Returning(store, database, status, grace=config.database.refresh)
+        self._returning = Returning(store, database, status, grace=config.database.refresh, record_id=record_id)
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:

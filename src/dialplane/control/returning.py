@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from dialplane.database.rows import DOMAIN, EXPIRES, IDS_PER_ACCOUNT, USERNAME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dialplane.control.status import MirrorStatus
     from dialplane.control.store import MirroredStore
@@ -26,11 +26,20 @@ _log = structlog.get_logger()
 class Returning:
     """Takes bindings back into the store. ``grace`` seconds are added: the database may trail by so much."""
 
-    def __init__(self, store: MirroredStore, database: Database, status: MirrorStatus, *, grace: float) -> None:
+    def __init__(
+        self,
+        store: MirroredStore,
+        database: Database,
+        status: MirrorStatus,
+        *,
+        grace: float,
+        record_id: Callable[[str, str], int],
+    ) -> None:
         self._store = store
         self._database = database
         self._status = status
         self._grace = round(grace)
+        self._record_id = record_id
 
     async def start(self) -> None:
         """Fills the store after it had to be given up; fills the database when it is a new one."""
@@ -73,13 +82,11 @@ class Returning:
                 return
 
     async def _adopt(self, rows: Sequence[Binding]) -> None:
-        from dialplane_native.server import record_id  # noqa: PLC0415 - loads the extension only where it is used
-
         own: list[Binding] = []
         for (username, domain), group in itertools.groupby(rows, key=_account):
             alive = self._alive(list(group))
             if alive and not self._store.lookup(username, domain):
-                first = record_id(username, domain)
+                first = self._record_id(username, domain)
                 own += [(first + place, *row[1:]) for place, row in enumerate(alive[:IDS_PER_ACCOUNT])]
         # The order matters when we die in between: what is still foreign is taken in again.
         if own:
@@ -91,7 +98,7 @@ class Returning:
         """Rows that have not ended, their end put off by the grace."""
         now = time.time()
         return [
-            (*row[:EXPIRES], row[EXPIRES] + self._grace, *row[EXPIRES + 1 :])
+            cast("Binding", (*row[:EXPIRES], row[EXPIRES] + self._grace, *row[EXPIRES + 1 :]))
             for row in rows
             if row[EXPIRES] + self._grace > now
         ]

@@ -14,6 +14,7 @@ from dialplane.database.rows import (
     EXPIRES,
     IDS_PER_ACCOUNT,
     LOCATION_COLUMNS,
+    MODIFIED,
     OWN_IDS,
     SUBSCRIBER_COLUMNS,
     TABLE_VERSIONS,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0
 STATEMENT_TIMEOUT = 60.0
-_MODIFIED = LOCATION_COLUMNS.index("last_modified")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS version (
@@ -140,21 +140,11 @@ class PostgresqlDatabase(Database):
         self._connection: asyncpg.Connection | None = None
 
     async def open(self) -> None:
-        with self._errors():
-            self._connection = await asyncpg.connect(
-                self._url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT
-            )
-            async with self._transaction() as inside:
-                # Two servers that start together must not both make the tables.
-                await inside.execute(_LOCK)
-                await inside.execute("SET LOCAL client_min_messages = warning")
-                await inside.execute(_SCHEMA)
-                if await inside.fetchval(_ID_TYPE) != "bigint":
-                    await inside.execute("ALTER TABLE location ALTER COLUMN id TYPE BIGINT")
-                await inside.executemany(
-                    "INSERT INTO version (table_name, table_version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                    list(TABLE_VERSIONS.items()),
-                )
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -198,8 +188,11 @@ class PostgresqlDatabase(Database):
         if not rows:
             return 0
         sql = _ADD_SUBSCRIBERS + (_REPLACE if replace else "NOTHING")
-        # One statement may not touch a row twice: the last of several wins, as it would one by one.
-        distinct = {row.account: row for row in (rows if replace else reversed(rows))}
+        # One statement may not touch a row twice: what would be left if they came one by one.
+        distinct: dict[Account, Subscriber] = {}
+        for row in rows:
+            if replace or row.account not in distinct:
+                distinct[row.account] = row
         async with self._transaction() as inside:
             status = await inside.execute(sql, *map(list, zip(*(row.row for row in distinct.values()), strict=True)))
             return _affected(status)
@@ -221,6 +214,23 @@ class PostgresqlDatabase(Database):
     async def forget_changes(self, until: int) -> None:
         async with self._transaction() as inside:
             await inside.execute("DELETE FROM dialplane_change WHERE serial <= $1", until)
+
+    async def _open(self) -> None:
+        with self._errors():
+            self._connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_TIMEOUT, command_timeout=STATEMENT_TIMEOUT
+            )
+            async with self._transaction() as inside:
+                # Two servers that start together must not both make the tables.
+                await inside.execute(_LOCK)
+                await inside.execute("SET LOCAL client_min_messages = warning")
+                await inside.execute(_SCHEMA)
+                if await inside.fetchval(_ID_TYPE) != "bigint":
+                    await inside.execute("ALTER TABLE location ALTER COLUMN id TYPE BIGINT")
+                await inside.executemany(
+                    "INSERT INTO version (table_name, table_version) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                    list(TABLE_VERSIONS.items()),
+                )
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Any]:
@@ -249,7 +259,7 @@ class PostgresqlDatabase(Database):
 
 def _with_dates(row: Binding) -> tuple[Any, ...]:
     values: list[Any] = list(row)
-    for index in (EXPIRES, _MODIFIED):
+    for index in (EXPIRES, MODIFIED):
         values[index] = datetime.fromtimestamp(values[index])  # noqa: DTZ006 - the column has no zone: local time
     return tuple(values)
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,9 +18,10 @@ LOCATION_COLUMNS = (
 )  # fmt: skip
 """The columns of a ``dialplane_native.records.Binding``, in its order. The others keep their defaults."""
 TIME_COLUMNS = frozenset({"expires", "last_modified"})
-EXPIRES = LOCATION_COLUMNS.index("expires")
-USERNAME = LOCATION_COLUMNS.index("username")
-DOMAIN = LOCATION_COLUMNS.index("domain")
+USERNAME: Final = 2
+DOMAIN: Final = 3
+EXPIRES: Final = 8
+MODIFIED: Final = 12
 
 SUBSCRIBER_COLUMNS = ("username", "domain", "password", "ha1", "ha1b", "ha1_sha256", "ha1_sha512_256")
 """The fields of :class:`Subscriber`, in its order."""
@@ -71,7 +72,7 @@ class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
 def new_subscriber(username: str, domain: str, password: str, realm: str) -> Subscriber:
     """A subscriber with every digest of ``password``, and without the password."""
     ha1, ha1_sha256, ha1_sha512_256 = make_digests(username, realm, password)
-    ha1b = hashlib.md5(f"{username}@{domain}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+    ha1b = make_digests(f"{username}@{domain}", realm, password)[0]
     return Subscriber(
         username=username,
         domain=domain,
@@ -84,6 +85,9 @@ def new_subscriber(username: str, domain: str, password: str, realm: str) -> Sub
 
 def make_digests(username: str, realm: str, password: str) -> tuple[str, str, str]:
     """Hexadecimal MD5, SHA-256 and SHA-512-256 of ``username:realm:password``. RFC 7616 §3.4.2."""
-    from dialplane_native.server import digests  # noqa: PLC0415 - OpenSSL may be built without SHA-512-256
-
-    return digests(username, realm, password)
+    text = f"{username}:{realm}:{password}".encode()
+    return (
+        hashlib.md5(text, usedforsecurity=False).hexdigest(),
+        hashlib.sha256(text).hexdigest(),
+        hashlib.new("sha512_256", text).hexdigest(),
+    )

@@ -141,25 +141,11 @@ class SqliteDatabase(Database):
         self._connection: aiosqlite.Connection | None = None
 
     async def open(self) -> None:
-        with self._errors():
-            is_new = not self._path.exists()
-            connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=BUSY_TIMEOUT)
-            self._connection = connection
-            await connection.execute("PRAGMA journal_mode = WAL")
-            # What is acknowledged to the store has to survive a power cut: one fsync for each batch.
-            await connection.execute("PRAGMA synchronous = FULL")
-            await connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
-            await connection.executescript(_SCHEMA)
-            async with self._transaction() as inside:
-                for table, columns in _ADDED_COLUMNS.items():
-                    await _add_columns(inside, table, columns)
-                await inside.execute(_READABLE)
-                await inside.executemany(
-                    "INSERT INTO version (table_name, table_version) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    TABLE_VERSIONS.items(),
-                )
-            if is_new:
-                self._path.chmod(0o600)
+        try:
+            await self._open()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -222,6 +208,27 @@ class SqliteDatabase(Database):
     async def forget_changes(self, until: int) -> None:
         async with self._transaction() as inside:
             await inside.execute("DELETE FROM dialplane_change WHERE serial <= ?", (until,))
+
+    async def _open(self) -> None:
+        with self._errors():
+            is_new = not self._path.exists()
+            connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=BUSY_TIMEOUT)
+            self._connection = connection
+            await connection.execute("PRAGMA journal_mode = WAL")
+            # What is acknowledged to the store has to survive a power cut: one fsync for each batch.
+            await connection.execute("PRAGMA synchronous = FULL")
+            await connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
+            await connection.executescript(_SCHEMA)
+            async with self._transaction() as inside:
+                for table, columns in _ADDED_COLUMNS.items():
+                    await _add_columns(inside, table, columns)
+                await inside.execute(_READABLE)
+                await inside.executemany(
+                    "INSERT INTO version (table_name, table_version) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    TABLE_VERSIONS.items(),
+                )
+            if is_new:
+                self._path.chmod(0o600)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
