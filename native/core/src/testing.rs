@@ -85,8 +85,8 @@ impl MemoryTable {
         lock(&self.inner).last
     }
 
-    /// Makes every later read and update fail; `None` mends the table. An update fails after it was asked for its change, as
-    /// when a disk fills up.
+    /// Makes every later read and update fail; `None` mends the table. An update fails after it was asked for its
+    /// change, as when a disk fills up.
     pub fn fail(&self, failure: Option<StoreError>) {
         lock(&self.inner).failure = failure;
     }

@@ -1,7 +1,7 @@
 //! Digest algorithms and what is computed with them. RFC 7616 §3.4.1–§3.4.3, §6.1; RFC 8760 §2.1.
 //!
-//! Session variants (`-sess`) and `auth-int` are not offered and so not here: they hash the same password over and over,
-//! or the body as well, and neither protects a SIP request better than `auth` does.
+//! Session variants (`-sess`) and `auth-int` are not offered and so not here: they hash the same password over and
+//! over, or the body as well, and neither protects a SIP request better than `auth` does.
 
 use md5::Md5;
 use sha2::{Digest as _, Sha256, Sha512_256};

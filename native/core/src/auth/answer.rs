@@ -26,7 +26,8 @@ pub(super) struct Read<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Reads a field. `None` when it is not for us: another scheme, realm or algorithm than we offer, or no credentials at all.
+    /// Reads a field. `None` when it is not for us: another scheme, realm or algorithm than we offer, or no credentials
+    /// at all.
     pub(super) fn read(value: &'a [u8], realm: &[u8], offered: &[Algorithm]) -> Option<Read<'a>> {
         let digest = Digest::parse(value, HeaderId::AUTHORIZATION).ok().filter(Digest::is_digest)?;
         if !is_quoted(digest.realm?, realm) {

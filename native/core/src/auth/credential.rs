@@ -17,8 +17,8 @@ pub enum Form {
 
 /// The digests of one user, as they are made when a user is added.
 ///
-/// [`Form::UserAtDomain`] is kept for MD5 only, as in Kamailio: a phone that answers so with a stronger algorithm is asked
-/// again with MD5 (see [`crate::auth`]), and each user is 64 octets smaller.
+/// [`Form::UserAtDomain`] is kept for MD5 only, as in Kamailio: a phone that answers so with a stronger algorithm is
+/// asked again with MD5 (see [`crate::auth`]), and each user is 64 octets smaller.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Digests {
     /// MD5 with the plain user name.
@@ -103,7 +103,8 @@ impl<'a> Credential<'a> {
     pub fn read(record: &'a [u8]) -> Result<Self, StoreError> {
         let [VERSION, flags, digests @ ..] = record else { return Err(StoreError::Corrupt) };
         let known = LAYOUT.len() as u32;
-        let len: usize = LAYOUT.iter().enumerate().filter(|(place, _)| flags >> place & 1 == 1).map(|(_, slot)| slot.len).sum();
+        let len: usize =
+            LAYOUT.iter().enumerate().filter(|(place, _)| flags >> place & 1 == 1).map(|(_, slot)| slot.len).sum();
         if u32::from(*flags) >> known != 0 || len != digests.len() {
             return Err(StoreError::Corrupt);
         }
@@ -130,8 +131,8 @@ impl<'a> Credential<'a> {
 
 /// Appends the key of the credentials table.
 ///
-/// The realm is taken as it is in the challenge, the user as it is in `username`: both are compared octet by octet, since
-/// the digest covers them so (RFC 7616 §3.4.2).
+/// The realm is taken as it is in the challenge, the user as it is in `username`: both are compared octet by octet,
+/// since the digest covers them so (RFC 7616 §3.4.2).
 pub fn key(user: &[u8], realm: &[u8], key: &mut Vec<u8>) {
     key.extend_from_slice(user);
     key.push(b'@');
@@ -171,14 +172,17 @@ mod tests {
         // RFC 7616 §3.9.1; the values of H(A1) are those that make its responses come out right.
         let digests = Digests::from_password("Mufasa", "example.org", "http-auth@example.org", "Circle of Life");
         let hex = |digest: &[u8]| digest.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
-        assert_eq!(hex(&digests.md5.unwrap()), "3d78807defe7de2157e2b0b6573a855f");
+        assert_eq!(hex(&digests.md5.expect("good")), "3d78807defe7de2157e2b0b6573a855f");
         assert_eq!(
-            hex(&digests.sha256.unwrap()),
+            hex(&digests.sha256.expect("good")),
             "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232"
         );
         let domain = Algorithm::Md5.hash(b"Mufasa@example.org:http-auth@example.org:Circle of Life");
-        assert_eq!(digests.md5_domain.unwrap(), domain.as_bytes());
-        assert_eq!(digests.sha512_256.unwrap(), Algorithm::Sha512_256.hash(b"Mufasa:http-auth@example.org:Circle of Life").as_bytes());
+        assert_eq!(digests.md5_domain.expect("good"), domain.as_bytes());
+        assert_eq!(
+            digests.sha512_256.expect("good"),
+            Algorithm::Sha512_256.hash(b"Mufasa:http-auth@example.org:Circle of Life").as_bytes()
+        );
     }
 
     #[test]
@@ -186,7 +190,7 @@ mod tests {
         let mut record = Vec::new();
         Digests { md5: Some([7; 16]), ..Digests::default() }.write(&mut record);
         assert_eq!(record.len(), 18);
-        let view = Credential::read(&record).unwrap();
+        let view = Credential::read(&record).expect("good");
         assert_eq!(view.ha1(Algorithm::Md5, Form::User), Some([7; 16].as_slice()));
         assert_eq!(view.ha1(Algorithm::Md5, Form::UserAtDomain), None);
         assert_eq!(view.ha1(Algorithm::Sha256, Form::User), None);

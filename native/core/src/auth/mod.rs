@@ -1,23 +1,24 @@
 //! Digest authentication: who sends this request. RFC 3261 §22, RFC 7616, RFC 8760.
 //!
-//! [`Authenticator::check`] looks at the credentials of a request, [`Authenticator::challenge`] writes what is asked of a
-//! client that has none. Nothing is stored for a challenge; the counts of a nonce live in the shared store.
+//! [`Authenticator::check`] looks at the credentials of a request, [`Authenticator::challenge`] writes what is asked of
+//! a client that has none. Nothing is stored for a challenge; the counts of a nonce live in the shared store.
 //!
 //! Decisions that are not in the RFCs:
 //!
 //! - **What is offered.** Every configured algorithm, each in a field of its own and in the order configured (RFC 8760
-//!   §2.3), with `qop="auth"`. An answer without `qop`, as in RFC 2069, is refused with 400: it has no count, so a replay
-//!   could not be told. Phones that were offered `qop` send it.
-//! - **Users with MD5 only**, as they come from Kamailio, when the phone answered with SHA-256: it cannot be checked. A wrong
-//!   answer in another algorithm than MD5 is therefore followed by a challenge with MD5 alone and `stale=true`, so that the
-//!   phone tries once more without asking its user. That holds for every user, known or not and whatever digests there are,
-//!   so it tells nothing about any; a wrong answer in MD5 is followed by the ordinary challenge, so it also ends.
+//!   §2.3), with `qop="auth"`. An answer without `qop`, as in RFC 2069, is refused with 400: it has no count, so a
+//!   replay could not be told. Phones that were offered `qop` send it.
+//! - **Users with MD5 only**, as they come from Kamailio, when the phone answered with SHA-256: it cannot be checked. A
+//!   wrong answer in another algorithm than MD5 is therefore followed by a challenge with MD5 alone and `stale=true`,
+//!   so that the phone tries once more without asking its user. That holds for every user, known or not and whatever
+//!   digests there are, so it tells nothing about any; a wrong answer in MD5 is followed by the ordinary challenge, so
+//!   it also ends.
 //! - **Unknown users** cost the same hashes over digests made up from a key, and get the same answers.
-//! - **`uri`** must name the user of the Request-URI at the same host or at one of our hosts (RFC 8760 §2.6 item 6 allows a
-//!   difference, since proxies change the Request-URI); its port and parameters are not compared, as phones leave them out. Else 400
-//!   (RFC 7616 §3.4.6).
-//! - **A retransmission** has the nonce count of the first request. It is told from a replay by a fingerprint of the octets
-//!   and the source, which the store keeps beside the count ([`crate::store::Nonces::mark_request`]).
+//! - **`uri`** must name the user of the Request-URI at the same host or at one of our hosts (RFC 8760 §2.6 item 6
+//!   allows a difference, since proxies change the Request-URI); its port and parameters are not compared, as phones
+//!   leave them out. Else 400 (RFC 7616 §3.4.6).
+//! - **A retransmission** has the nonce count of the first request. It is told from a replay by a fingerprint of the
+//!   octets and the source, which the store keeps beside the count ([`crate::store::Nonces::mark_request`]).
 //! - `username` may be `alice` or `alice@example.com`; see [`credential::Form`].
 
 pub mod algorithm;
@@ -97,7 +98,8 @@ pub struct Attempt<'a> {
 pub enum Verdict<'s> {
     /// The credentials are right.
     Authenticated(User<'s>),
-    /// There are none, or they are wrong: answer with [`Challenger::status`] and these [`Authenticator::challenge`] lines.
+    /// There are none, or they are wrong: answer with [`Challenger::status`] and these [`Authenticator::challenge`]
+    /// lines.
     Challenge(Challenge),
     /// They cannot be read as RFC 7616 wants them, so a new challenge would not help.
     Refuse {
@@ -131,7 +133,8 @@ pub struct User<'s> {
 impl User<'_> {
     /// Whether an address-of-record (`user@host`, canonical) is this user's own. RFC 3261 §10.3 step 4.
     ///
-    /// The realm was that of the address-of-record's domain, or one for all domains: then a user has the same name in each.
+    /// The realm was that of the address-of-record's domain, or one for all domains: then a user has the same name in
+    /// each.
     #[must_use]
     pub fn identity(&self, aor: &[u8]) -> Identity {
         let at = aor.iter().rposition(|&octet| octet == b'@');
@@ -312,10 +315,11 @@ impl Authenticator {
         key.clear();
         credential::key(name, attempt.realm, key);
         record.clear();
-        let found = name.len() <= MOST_USERNAME && store.credentials().read(key, record).unwrap_or_else(|_| {
-            counters.count(Counter::StoreErrors);
-            false
-        });
+        let found = name.len() <= MOST_USERNAME
+            && store.credentials().read(key, record).unwrap_or_else(|_| {
+                counters.count(Counter::StoreErrors);
+                false
+            });
         let known = if found { Credential::read(record).ok() } else { None };
         let known = known.and_then(|credential| credential.ha1(answer.algorithm, form));
         let decoy = self.decoy(username);

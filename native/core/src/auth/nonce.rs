@@ -1,9 +1,9 @@
 //! The nonce of a challenge: a keyed token that carries its own age. RFC 7616 §3.3 (nonce), §5.4, RFC 3261 §22.
 //!
-//! Nothing is stored when a nonce is issued, so a flood of requests without credentials costs no memory. A token is 48 bits
-//! of time, 32 bits of chance and 88 bits of a keyed hash (SipHash-2-4) over both and the realm, in 28 characters of
-//! base64url: no character of it needs a quote or an escape anywhere, and some phones cut a nonce after 32.
-//! Whether a count of the nonce was used before is not told here but by [`crate::store::Nonces`].
+//! Nothing is stored when a nonce is issued, so a flood of requests without credentials costs no memory. A token is 48
+//! bits of time, 32 bits of chance and 88 bits of a keyed hash (SipHash-2-4) over both and the realm, in 28 characters
+//! of base64url: no character of it needs a quote or an escape anywhere, and some phones cut a nonce after 32. Whether
+//! a count of the nonce was used before is not told here but by [`crate::store::Nonces`].
 
 use crate::store::NonceId;
 use crate::time::Now;

@@ -157,8 +157,7 @@ fn right_answers() {
 fn forms_of_the_user_name() {
     let mut world = World::new();
     let domain = world.answer("MD5", "alice@example.com", "ecila");
-    let expected =
-        Seal::Authenticated { name: "alice".into(), domain: Some("example.com".into()), repeated: false };
+    let expected = Seal::Authenticated { name: "alice".into(), domain: Some("example.com".into()), repeated: false };
     assert_eq!(world.verdict(&[&domain]), expected);
     assert_eq!(world.verdict(&[&world.answer("SHA-256", "alice@example.com", "ecila")]), MD5_ONLY);
     let escaped = world.answer("MD5", "alice", "ecila").replace("username=\"alice\"", "username=\"al\\ice\"");
@@ -226,12 +225,14 @@ fn a_nonce_of_somebody_else_counts_for_nothing() {
     let good = world.answer("MD5", "alice", "ecila");
     let nonce = good.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce").to_owned();
     for other in ["", "n", &nonce[1..], &"A".repeat(28), &"x".repeat(10_000)] {
-        let line = format!("WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"{other}\", algorithm=MD5, qop=\"auth\"");
+        let line =
+            format!("WWW-Authenticate: Digest realm=\"{REALM}\", nonce=\"{other}\", algorithm=MD5, qop=\"auth\"");
         assert_eq!(world.verdict(&[&answer(&line, "alice", "ecila", "REGISTER", URI, 1)]), ASK, "{other}");
     }
     assert_eq!(world.counters.value(Counter::AuthenticationFailures), 0, "nothing was computed");
     let mut elsewhere = World::new();
-    elsewhere.authenticator = Authenticator::new(&config(serde_json::json!({})).auth, &Keys::derive(&[8; 64])).expect("good");
+    elsewhere.authenticator =
+        Authenticator::new(&config(serde_json::json!({})).auth, &Keys::derive(&[8; 64])).expect("good");
     assert_eq!(elsewhere.verdict(&[&good]), ASK, "of another host");
 }
 
@@ -287,7 +288,8 @@ fn malformed_credentials() {
     let world = World::new();
     let good = world.answer("MD5", "alice", "ecila");
     let without = |name: &str| {
-        let kept: Vec<_> = good["Digest ".len()..].split(", ").filter(|param| !param.starts_with(&format!("{name}="))).collect();
+        let kept: Vec<_> =
+            good["Digest ".len()..].split(", ").filter(|param| !param.starts_with(&format!("{name}="))).collect();
         format!("Digest {}", kept.join(", "))
     };
     let with = |from: &str, to: &str| {

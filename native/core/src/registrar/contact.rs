@@ -1,4 +1,5 @@
-//! The contacts of a REGISTER and how long each is to live. RFC 3261 §10.3 steps 6 and 7 (first half), §20.10, RFC 5626 §6.
+//! The contacts of a REGISTER and how long each is to live. RFC 3261 §10.3 steps 6 and 7 (first half), §20.10, RFC 5626
+//! §6.
 
 use super::q::Q;
 use super::{Answer, nat};
@@ -177,8 +178,8 @@ impl Requested {
         &text[self.params.clone()]
     }
 
-    /// Whether a binding with this URI and these parameters is the one that this contact means. RFC 3261 §10.3 step 7 by URI
-    /// (§19.1.4), RFC 5626 §6 by instance and reg-id.
+    /// Whether a binding with this URI and these parameters is the one that this contact means. RFC 3261 §10.3 step 7
+    /// by URI (§19.1.4), RFC 5626 §6 by instance and reg-id.
     pub(super) fn is(&self, uri: &[u8], params: &[u8], message: &[u8], text: &[u8]) -> bool {
         if self.flow > 0 {
             let flow = &self.params(text)[..self.flow];
@@ -192,8 +193,9 @@ impl Requested {
         same_uri(self.uri(message), uri)
     }
 
-    /// Adds the contact to those before it. One that comes again replaces the earlier, but a removal never takes back what the same
-    /// request adds: clients whose address changed send the new and remove the old one, with the same instance.
+    /// Adds the contact to those before it. One that comes again replaces the earlier, but a removal never takes back
+    /// what the same request adds: clients whose address changed send the new and remove the old one, with the same
+    /// instance.
     fn join(self, message: &[u8], text: &[u8], contacts: &mut Vec<Requested>) {
         let removes = self.expires == 0;
         let same = contacts.iter_mut().find(|other| {

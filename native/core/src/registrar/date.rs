@@ -33,15 +33,17 @@ fn write(unix: u64) -> [u8; LEN] {
     // Day 0 was a Thursday.
     text[..3].copy_from_slice(name(b"ThuFriSatSunMonTueWed", days % 7));
     text[8..11].copy_from_slice(name(b"JanFebMarAprMayJunJulAugSepOctNovDec", month - 1));
-    for (at, number) in [(5, day), (12, year / 100), (14, year), (17, second / 3600), (20, second / 60 % 60), (23, second % 60)] {
+    for (at, number) in
+        [(5, day), (12, year / 100), (14, year), (17, second / 3600), (20, second / 60 % 60), (23, second % 60)]
+    {
         text[at] = b'0' + (number / 10 % 10) as u8;
         text[at + 1] = b'0' + (number % 10) as u8;
     }
     text
 }
 
-/// Year, month and day of a day since 1970-01-01. Counts in eras of 400 years that begin on 1 March, so that the leap day is the
-/// last of its year.
+/// Year, month and day of a day since 1970-01-01. Counts in eras of 400 years that begin on 1 March, so that the leap
+/// day is the last of its year.
 fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -69,8 +71,8 @@ mod tests {
             (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
         ] {
             let mut date = Date::default();
-            assert_eq!(std::str::from_utf8(date.text(unix)).unwrap(), expected);
-            assert_eq!(std::str::from_utf8(date.text(unix)).unwrap(), expected, "from memory");
+            assert_eq!(std::str::from_utf8(date.text(unix)).expect("text"), expected);
+            assert_eq!(std::str::from_utf8(date.text(unix)).expect("text"), expected, "from memory");
         }
     }
 

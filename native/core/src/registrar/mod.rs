@@ -1,20 +1,21 @@
 //! Registrar: the bindings of an address-of-record. RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6 (how bindings compare).
 //!
-//! [`Registrar::handle`] takes a REGISTER through the steps of §10.3 and says what to answer; [`lookup`] finds where to send a
-//! request for a user. Records live in the shared store, which any worker may change; one REGISTER is one
+//! [`Registrar::handle`] takes a REGISTER through the steps of §10.3 and says what to answer; [`lookup`] finds where to
+//! send a request for a user. Records live in the shared store, which any worker may change; one REGISTER is one
 //! [`Table::update`](crate::store::Table::update) and so is done wholly or not at all.
 //!
 //! Decisions that are not in the RFCs:
 //!
-//! - **A retransmission** of a REGISTER that was accepted has the CSeq that its bindings have. §10.3 step 7 would fail it, though
-//!   only the 200 was lost; when it asks for nothing that is not there, it is answered with the bindings as they are.
-//! - **Too many bindings** are refused with 403, as in Asterisk. 503, as in Kamailio, would send clients to another server, which is
-//!   no better.
+//! - **A retransmission** of a REGISTER that was accepted has the CSeq that its bindings have. §10.3 step 7 would fail
+//!   it, though only the 200 was lost; when it asks for nothing that is not there, it is answered with the bindings as
+//!   they are.
+//! - **Too many bindings** are refused with 403, as in Asterisk. 503, as in Kamailio, would send clients to another
+//!   server, which is no better.
 //! - **A request out of order** is answered 500, as §10.3 has it for whatever fails in step 7.
 //! - **Path without `Supported: path`** is refused with 421 and `Require: path`, unless the configuration takes it.
-//!   DEVIATION: RFC 3327 §5.3 recommends 420. That says that we do not understand Path; 421 (RFC 3261 §21.4.16) says that the client has
-//!   to, which is the case.
-//! - **NAT.** See [`nat`].
+//!   DEVIATION: RFC 3327 §5.3 recommends 420. That says that we do not understand Path; 421 (RFC 3261 §21.4.16) says
+//!   that the client has to, which is the case.
+//! - **NAT.** See the module `nat`.
 //! - **A record that cannot be read** ends where it cannot: clients register again, and nothing else would mend it.
 
 mod answer;
@@ -25,6 +26,7 @@ mod nat;
 mod process;
 pub mod q;
 pub mod record;
+pub mod row;
 #[cfg(test)]
 pub(crate) mod tests;
 mod update;

@@ -1,12 +1,13 @@
 //! Whether requests go to the Contact or back to where the REGISTER came from. `registrar.nat = "auto"`.
 //!
-//! A client behind a NAT writes an address into Contact that only its own network knows. Requests then go to the source of the
-//! REGISTER, with the Contact as Request-URI. A Contact that differs because it names *another* device, which a user may well register
-//! (RFC 3261 §10.2), must be left alone. So the source is taken when the REGISTER came straight from the client (one Via, no Path)
-//! and the host of the Contact is not the source's address and
+//! A client behind a NAT writes an address into Contact that only its own network knows. Requests then go to the source
+//! of the REGISTER, with the Contact as Request-URI. A Contact that differs because it names *another* device, which a
+//! user may well register (RFC 3261 §10.2), must be left alone. So the source is taken when the REGISTER came straight
+//! from the client (one Via, no Path) and the host of the Contact is not the source's address and
 //!
 //! - is the host that the client also wrote into its Via, so it means itself; or
-//! - is an address of another kind of network than the source's (private, loopback, ...), so nobody here can reach it; or
+//! - is an address of another kind of network than the source's (private, loopback, ...), so nobody here can reach it;
+//!   or
 //! - is under `.invalid`, as WebSocket clients write (RFC 7118 §5).
 //!
 //! A stream is always taken: nobody can connect to a client's ephemeral port.
@@ -26,8 +27,7 @@ pub(super) fn keeps_source(contact: &Uri<'_>, via: &Via<'_>, source: &Path) -> b
         Host::Name(name) => contact.host.matches(&via.host) || is_invalid(name),
         Host::V4(_) | Host::V6(_) => {
             let address = contact.host.address().map(|address| address.to_canonical());
-            address != Some(peer)
-                && (contact.host.matches(&via.host) || address.map(network) != Some(network(peer)))
+            address != Some(peer) && (contact.host.matches(&via.host) || address.map(network) != Some(network(peer)))
         }
     }
 }
@@ -104,7 +104,13 @@ mod tests {
             ("another device on this host", "sip:a@127.0.0.2", "127.0.0.1", "127.0.0.1:5062", false),
             ("a gateway elsewhere", "sip:+1555@8.8.8.8", "10.0.0.5", "9.9.9.9:1024", false),
             ("a gateway by name", "sip:+1555@gw1.example.com", "10.0.0.5", "9.9.9.9:1024", false),
-            ("itself by name", "sips:bob@Client.biloxi.example.com", "client.biloxi.example.com", "192.0.2.201:5061", true),
+            (
+                "itself by name",
+                "sips:bob@Client.biloxi.example.com",
+                "client.biloxi.example.com",
+                "192.0.2.201:5061",
+                true,
+            ),
             ("WebSocket client", "sip:a@df7jal23ls0d.INVALID", "df7jal23ls0d.invalid", "192.0.2.1:1024", true),
             ("invalid without own Via", "sip:a@df7jal23ls0d.invalid.", "192.0.2.1", "192.0.2.1:1024", true),
             ("carrier-grade NAT", "sip:a@100.64.0.1", "192.0.2.9", "8.8.8.8:1024", true),

@@ -14,7 +14,8 @@ use dialplane_syntax::{HeaderId, SipUri, Uri};
 impl Registrar {
     /// Processes a REGISTER.
     ///
-    /// `ours` tells whether a URI is of a domain that we serve. The header lines of the answer, with their line ends, are appended to `lines`.
+    /// `ours` tells whether a URI is of a domain that we serve. The header lines of the answer, with their line ends,
+    /// are appended to `lines`.
     pub fn handle<S: Store>(
         &self,
         store: &S,
@@ -174,7 +175,11 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         let alone = vias.next().is_some_and(|field| field.value_range().end == essentials.via.range().end);
         let first_hop = alone && vias.next().is_none();
         let reading = Reading {
-            expiry: Expiry { default: registrar.default_expires, min: registrar.min_expires, max: registrar.max_expires },
+            expiry: Expiry {
+                default: registrar.default_expires,
+                min: registrar.min_expires,
+                max: registrar.max_expires,
+            },
             field,
             flows: first_hop || keeps_flow(path),
             direct: (registrar.nat && first_hop && path.is_empty()).then_some((&essentials.via, *source)),
@@ -255,10 +260,11 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
 
     fn commit(&mut self, updated: Result<Change, StoreError>, failure: Option<Failure>) -> Result<(), Answer> {
         match (updated, failure) {
+            // What the store can hold for one address-of-record is full.
+            (Err(StoreError::TooLarge), _) | (Ok(_), Some(Failure::TooMany)) => Err(contact::TOO_MANY),
             (Err(error), _) => Err(self.store_failed(error)),
             (Ok(_), Some(Failure::OutOfOrder)) => Err(Answer { status: 500, reason: "CSeq Out Of Order" }),
             (Ok(_), Some(Failure::TooLarge)) => Err(Answer::bad_request("Contact Too Long")),
-            (Ok(_), Some(Failure::TooMany)) => Err(contact::TOO_MANY),
             (Ok(Change::Keep), None) => Ok(()),
             (Ok(Change::Write { .. } | Change::Remove), None) => {
                 self.counters.count(Counter::Registrations);

@@ -7,8 +7,8 @@ pub struct Q(u16);
 impl Q {
     /// What a contact without `q` counts as when contacts are ordered.
     ///
-    /// The RFCs name no default. Almost no phone sends `q`, and one that says 0.5 means "rather another", so silence counts
-    /// as the most.
+    /// The RFCs name no default. Almost no phone sends `q`, and one that says 0.5 means "rather another", so silence
+    /// counts as the most.
     pub const UNSAID: Q = Q(1000);
 
     /// Reads `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`.
@@ -22,7 +22,8 @@ impl Q {
         if !matches!(whole, b'0' | b'1') || decimals.len() > 3 || !decimals.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        let thousandths = [100, 10, 1].into_iter().zip(decimals).map(|(weight, digit)| weight * u16::from(digit - b'0'));
+        let thousandths =
+            [100, 10, 1].into_iter().zip(decimals).map(|(weight, digit)| weight * u16::from(digit - b'0'));
         Self::from_thousandths(u16::from(whole - b'0') * 1000 + thousandths.sum::<u16>())
     }
 
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn every_value_is_read_as_it_was_written() {
         for thousandths in 0..=1000 {
-            let q = Q::from_thousandths(thousandths).unwrap();
+            let q = Q::from_thousandths(thousandths).expect("at most 1000");
             let mut text = Vec::new();
             q.write(&mut text);
             assert_eq!(Q::parse(&text), Some(q));
@@ -94,7 +95,7 @@ mod tests {
     fn the_shortest_form() {
         for (thousandths, expected) in [(1000, "1"), (0, "0"), (500, "0.5"), (50, "0.05"), (125, "0.125")] {
             let mut text = Vec::new();
-            Q::from_thousandths(thousandths).unwrap().write(&mut text);
+            Q::from_thousandths(thousandths).expect("at most 1000").write(&mut text);
             assert_eq!(text, expected.as_bytes());
         }
     }

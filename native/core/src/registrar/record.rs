@@ -1,8 +1,8 @@
 //! The record of one address-of-record: its bindings, in octets. RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6.
 //!
-//! The shared store holds a million of these, so a binding costs at most 38 octets beside its texts (50 with an IPv6 peer),
-//! and reading one copies nothing. Every integer is big-endian; a text has its length in front (7 bits per octet, the last
-//! octet below 128).
+//! The shared store holds a million of these, so a binding costs at most 38 octets beside its texts (50 with an IPv6
+//! peer), and reading one copies nothing. Every integer is big-endian; a text has its length in front (7 bits per
+//! octet, the last octet below 128).
 //!
 //! ```text
 //! record  = version(1) *binding
@@ -55,10 +55,11 @@ impl Binding<'_> {
         let start = record.len();
         let ip = self.received.map(|path| path.peer.ip());
         let connection = self.received.map_or(0, |path| path.connection.0);
-        let flags = u8::from(self.q.is_some()) * HAS_Q
-            | u8::from(ip.is_some_and(|ip| ip.is_ipv4())) * HAS_IPV4
-            | u8::from(ip.is_some_and(|ip| ip.is_ipv6())) * HAS_IPV6
-            | u8::from(connection != 0) * HAS_CONNECTION;
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(self.q.is_some(), HAS_Q)
+            | flag(ip.is_some_and(|ip| ip.is_ipv4()), HAS_IPV4)
+            | flag(ip.is_some_and(|ip| ip.is_ipv6()), HAS_IPV6)
+            | flag(connection != 0, HAS_CONNECTION);
         let mut head = [0; HEAD_LEN];
         head[2] = flags;
         head[3..7].copy_from_slice(&second(self.expires));
@@ -128,7 +129,8 @@ impl<'a> Bindings<'a> {
         Ok(Self { rest: whole })
     }
 
-    /// The bindings of a record up to the first that cannot be read, for those who would begin anew anyway. Reads each once.
+    /// The bindings of a record up to the first that cannot be read, for those who would begin anew anyway. Reads each
+    /// once.
     pub(super) fn readable(record: &'a [u8]) -> Self {
         match record {
             [VERSION, rest @ ..] => Self { rest },
@@ -313,7 +315,9 @@ mod tests {
 
     fn owned() -> impl Strategy<Value = Owned> {
         let texts = [text(300), text(300), text(60), text(300), text(USER_AGENT_MAX)];
-        let q = prop::option::of((0..=1000_u16).prop_map(|thousandths| Q::from_thousandths(thousandths).unwrap()));
+        let q = prop::option::of(
+            (0..=1000_u16).prop_map(|thousandths| Q::from_thousandths(thousandths).expect("at most 1000")),
+        );
         (texts, q, any::<[u32; 3]>(), any::<u32>(), prop::option::of(path()))
             .prop_map(|(texts, q, seconds, cseq, received)| Owned { texts, q, seconds, cseq, received })
     }
@@ -324,14 +328,14 @@ mod tests {
             let mut record = Vec::new();
             begin(&mut record);
             for binding in &bindings {
-                binding.binding().write(&mut record).unwrap();
+                binding.binding().write(&mut record).expect("it fits");
             }
-            let read: Vec<_> = Bindings::read(&record).unwrap().map(|stored| stored.binding).collect();
+            let read: Vec<_> = Bindings::read(&record).expect("a record").map(|stored| stored.binding).collect();
             let expected: Vec<_> = bindings.iter().map(Owned::binding).collect();
             prop_assert_eq!(read, expected);
             let mut copied = Vec::new();
             begin(&mut copied);
-            Bindings::read(&record).unwrap().for_each(|stored| stored.copy(&mut copied));
+            Bindings::read(&record).expect("a record").for_each(|stored| stored.copy(&mut copied));
             prop_assert_eq!(&copied, &record);
             prop_assert_eq!(is_empty(&record), bindings.is_empty());
         }
@@ -340,7 +344,7 @@ mod tests {
         fn a_cut_record_is_corrupt(binding in owned(), cut: prop::sample::Index) {
             let mut record = Vec::new();
             begin(&mut record);
-            binding.binding().write(&mut record).unwrap();
+            binding.binding().write(&mut record).expect("it fits");
             let cut = 2 + cut.index(record.len() - 2);
             prop_assert_eq!(Bindings::read(&record[..cut]).err(), Some(StoreError::Corrupt));
         }
@@ -378,7 +382,7 @@ mod tests {
         };
         let mut record = Vec::new();
         begin(&mut record);
-        binding.write(&mut record).unwrap();
+        binding.write(&mut record).expect("it fits");
         let texts = 60 + 100 + 40 + 70 + 30;
         assert!(record.len() - 1 - texts <= 38, "{} octets", record.len() - texts);
     }
@@ -391,14 +395,14 @@ mod tests {
         assert_eq!(long.binding().write(&mut record), Err(StoreError::TooLarge));
         assert_eq!(record, [VERSION]);
         let binding = Binding { contact: b"", expires: u64::MAX, ..long.binding() };
-        binding.write(&mut record).unwrap();
-        let read = Bindings::read(&record).unwrap().next().unwrap().binding;
+        binding.write(&mut record).expect("it fits");
+        let read = Bindings::read(&record).expect("a record").next().expect("a binding").binding;
         assert_eq!((read.user_agent.len(), read.expires), (USER_AGENT_MAX, u32::MAX.into()));
     }
 
     #[test]
     fn another_version_is_corrupt() {
         assert_eq!(Bindings::read(&[VERSION + 1]).err(), Some(StoreError::Corrupt));
-        assert_eq!(Bindings::read(&[]).unwrap().count(), 0);
+        assert_eq!(Bindings::read(&[]).expect("a record").count(), 0);
     }
 }

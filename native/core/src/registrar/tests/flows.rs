@@ -103,7 +103,11 @@ fn a_retransmission_with_credentials_is_answered_again() {
     for _ in 0..5 {
         assert_eq!(world.handle(&request), first);
     }
-    assert_eq!(world.handle(&bob(3, &[CONTACT, &authorization])).0.status, 401, "the same credentials in another request");
+    assert_eq!(
+        world.handle(&bob(3, &[CONTACT, &authorization])).0.status,
+        401,
+        "the same credentials in another request"
+    );
     world.source.peer.set_port(5070);
     assert_eq!(world.handle(&request).0.status, 401, "the same request from another source");
     assert_eq!(world.counted(Counter::Replays), 2);
@@ -112,7 +116,8 @@ fn a_retransmission_with_credentials_is_answered_again() {
 #[test]
 fn an_address_of_record_of_somebody_else() {
     let mut world = biloxi();
-    for (aor, status) in [("alice@biloxi.example.com", 403), ("bob@example.com", 200), ("Bob@biloxi.example.com", 403)] {
+    for (aor, status) in [("alice@biloxi.example.com", 403), ("bob@example.com", 200), ("Bob@biloxi.example.com", 403)]
+    {
         let to = format!("To: Bob <sips:{aor}>");
         let request = |cseq, fields: &[&str]| bob(cseq, fields).replace("To: Bob <sips:bob@biloxi.example.com>", &to);
         let (_, lines) = world.handle(&request(1, &[CONTACT]));

@@ -23,9 +23,15 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         "domains": ["example.com", "biloxi.example.com"],
         "server": {"workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [], "target_set": [], "table": [], "route": [],
-        "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
-        "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": true},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
+        "limits": {
+            "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
+        },
+        "auth": {
+            "realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": true
+        },
+        "registrar": {
+            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
+        },
         "proxy": {"record_route": true, "trusted": [], "relay": true},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},

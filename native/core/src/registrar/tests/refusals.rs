@@ -2,6 +2,9 @@
 
 use super::*;
 
+const FLOW_1: &str = "Contact: <sip:a@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=1";
+const FLOW_2: &str = "Contact: <sip:b@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=2";
+
 /// Each gets its status and leaves no binding.
 #[test]
 fn refusals() {
@@ -30,11 +33,7 @@ fn refusals() {
         ("bad reg-id", &["Contact: <sip:a@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=4294967296"], 400),
         ("reg-id 0", &["Contact: <sip:a@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=0"], 400),
         // RFC 5626 §6.
-        (
-            "two flows at once",
-            &["Contact: <sip:a@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=1, <sip:b@192.0.2.1>;+sip.instance=\"<urn:x>\";reg-id=2"],
-            400,
-        ),
+        ("two flows at once", &[FLOW_1, FLOW_2], 400),
         ("bad host", &["Contact: <sip:a@192.0.2.1:99999>"], 400),
         // RFC 4475 §3.1.2.13 regbadct.
         ("headers without brackets", &["Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E"], 400),
@@ -116,7 +115,8 @@ fn configurations_that_make_no_registrar() {
         ("registrar", "default_expires", serde_json::json!(10)),
         ("registrar", "default_expires", serde_json::json!(10_000)),
     ] {
-        let errors = Registrar::new(&config(serde_json::json!({table: {field: value}})), &SECRET).expect_err("an error");
+        let errors =
+            Registrar::new(&config(serde_json::json!({table: {field: value}})), &SECRET).expect_err("an error");
         assert!(errors[0].path.starts_with(&format!("{table}.{field}")), "{errors:?}");
         assert_eq!(errors.len(), 1);
     }
