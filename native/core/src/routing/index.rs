@@ -275,7 +275,7 @@ mod tests {
     const RULES: u32 = 9;
 
     fn rules(sets: &RuleSets, set: SetId) -> Vec<RuleIndex> {
-        (0..RULES).filter(|&rule| contains(sets.words(set), rule)).collect()
+        (0..RULES).filter(|&rule| contains(sets.bits(set), rule)).collect()
     }
 
     #[test]

@@ -32,7 +32,7 @@
 //!
 //! # Cost
 //!
-//! A decision looks each value up once and then meets four bit sets, 64 rules at a time; nothing a peer sends makes it
+//! A decision looks each value up once and then meets five bit sets, 256 rules at a time; nothing a peer sends makes it
 //! longer than that, but for the expressions that are reached, each linear in the length of the URI.
 
 mod build;

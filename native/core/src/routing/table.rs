@@ -6,7 +6,7 @@ use crate::routing::number::Number;
 use crate::routing::patterns::{Matcher, Patterns};
 use crate::routing::prefix::{PrefixTable, RuleIndex};
 use crate::routing::rule::Rule;
-use crate::routing::sets::{RuleSets, SetId, contains};
+use crate::routing::sets::{Common, Lanes, RuleSets, SetId, contains};
 use crate::routing::target::{TargetSet, TargetSetId};
 
 /// All rules and target sets of one configuration. Immutable; a reload makes another.
@@ -27,16 +27,16 @@ pub struct RouteTable {
 
 /// The sets of rules whose condition of each kind holds, but for prefixes and expressions.
 pub(super) struct Holding<'t> {
-    pub(super) methods: &'t [u64],
-    pub(super) hosts: &'t [u64],
-    pub(super) users: &'t [u64],
-    pub(super) sources: &'t [u64],
+    pub(super) methods: &'t [Lanes],
+    pub(super) hosts: &'t [Lanes],
+    pub(super) users: &'t [Lanes],
+    pub(super) sources: &'t [Lanes],
 }
 
 impl Holding<'_> {
     #[inline]
     fn contains(&self, rule: RuleIndex) -> bool {
-        [self.methods, self.hosts, self.users, self.sources].iter().all(|words| contains(words, rule))
+        [self.methods, self.hosts, self.users, self.sources].iter().all(|bits| contains(bits, rule))
     }
 }
 
@@ -71,28 +71,18 @@ impl RouteTable {
 
     pub(super) fn holding(&self, key: &RouteKey<'_>) -> Holding<'_> {
         Holding {
-            methods: self.sets.words(self.methods.find(Some(key.rule_method()))),
-            hosts: self.sets.words(self.hosts.find(key.host)),
-            users: self.sets.words(self.users.find_unescaped(key.user)),
-            sources: self.sets.words(self.sources.find(key.source)),
+            methods: self.sets.bits(self.methods.find(Some(key.rule_method()))),
+            hosts: self.sets.bits(self.hosts.find(key.host)),
+            users: self.sets.bits(self.users.find_unescaped(key.user)),
+            sources: self.sets.bits(self.sources.find(key.source)),
         }
     }
 
     /// First rule without prefixes that holds.
     pub(super) fn first_plain(&self, holding: &Holding<'_>, matcher: &mut Matcher<'_>) -> Option<RuleIndex> {
-        let columns = self.sets.words(self.unprefixed).iter().zip(holding.methods).zip(holding.hosts);
-        let columns = columns.zip(holding.users).zip(holding.sources).enumerate();
-        for (word, ((((unprefixed, methods), hosts), users), sources)) in columns {
-            let mut left = unprefixed & methods & hosts & users & sources;
-            while left != 0 {
-                let rule = word as RuleIndex * 64 + left.trailing_zeros();
-                if matcher.holds(rule) {
-                    return Some(rule);
-                }
-                left &= left - 1;
-            }
-        }
-        None
+        let unprefixed = self.sets.bits(self.unprefixed);
+        let Holding { methods, hosts, users, sources } = *holding;
+        Common::new([unprefixed, methods, hosts, users, sources]).find(|&rule| matcher.holds(rule))
     }
 
     /// Among the rules with prefixes that hold and stand above `plain`, the one with the longest prefix of the number;
