@@ -107,7 +107,7 @@ def wait_until_idle(root: int, cpus: frozenset[int], *, quiet: float, limit: flo
     while time.monotonic() < deadline:
         time.sleep(0.25)
         now = snapshot(root, cpus)
-        if last.until(now).seconds > 0.02 * (now.taken - last.taken):
+        if last.until(now).seconds > 0.05 * (now.taken - last.taken):
             calm = now
         elif now.taken - calm.taken >= quiet:
             return now, calm.until(now).seconds / (now.taken - calm.taken)

@@ -19,8 +19,8 @@ COLOURS = {
     "dialplane-nodb": "#7db4e0",
 }
 OTHER = "#6b9a5b"
-LEFT, RIGHT, BAR, GAP = 330, 110, 15, 16
-WIDTH = 960
+LEFT, RIGHT, BAR, GAP = 390, 130, 15, 16
+WIDTH = 1040
 
 
 def render(result: dict[str, Any], workloads: list[Workload]) -> str:

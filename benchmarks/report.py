@@ -22,6 +22,7 @@ def render(result: dict[str, Any], workloads: list[Workload]) -> str:
     parts = [
         heading(result),
         cpu(table, workloads),
+        durable(table, workloads),
         rates(table),
         latency(table),
         memory(table),
@@ -99,6 +100,21 @@ def verdicts(table: Table, phase: Phase, server: str) -> list[str]:
         if own and floor:
             goal += met(own.middle <= phase.goal.of(floor.middle))
     return [budget, goal]
+
+
+def durable(table: Table, workloads: list[Workload]) -> str:
+    """Like with like: what keeps bindings in a database against its like, and what does not against its like."""
+    rows = []
+    for phase in phases(w for w in workloads if w.durable):
+        for server, rival in (("dialplane", "kamailio-db"), ("dialplane-nodb", KAMAILIO)):
+            ratio = table.ratio(phase.name, server, "cpu_us", (phase.name, rival))
+            if ratio:
+                rows.append([phase.title, server, rival, show(ratio)])
+    text = (
+        "## Like with like\n\nWith the bindings in SQLite within about a second, and without any database. Work that a "
+        "server puts off\nis waited for and counted."
+    )
+    return markdown(text, ["workload", "server", "against", "ratio"], rows)
 
 
 def rates(table: Table) -> str:

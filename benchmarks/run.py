@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.servers import Server
 
 HERE = Path(__file__).resolve().parent
+QUICK_SERVERS = ("floor", "kamailio", "dialplane")
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -79,7 +81,9 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--load-cpus", type=core_list, default=frozenset(cores[:1]), help="cores of the load (the first one)")
     add("--load-args", default="", help="more options for the load generator, e.g. '--gso off'")
     add("--seconds", type=float, help="length of a timed measurement (3)")
-    add("--output", type=Path, default=HERE / "results", metavar="DIR", help="where results are written (%(default)s)")
+    add(
+        "--output", type=Path, metavar="DIR", help="where results are written (benchmarks/results; quick: .build/bench)"
+    )
     add("--folder", type=Path, help="where the servers keep their files (the system's folder for temporary files)")
     options = parser.parse_args(argv)
     if options.list:
@@ -104,7 +108,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
     """Builds what must be built and finds the servers."""
     scale = QUICK if options.quick else Scale()
     if options.seconds:
-        scale = Scale(**{**_fields(scale), "seconds": options.seconds})
+        scale = replace(scale, seconds=options.seconds)
     program = generator.build_load()
     extra = tuple(options.load_args.split())
     if options.server_cpus & options.load_cpus and "--idle" not in extra:
@@ -117,7 +121,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
         Dialplane(options.dialplane),
         DialplaneMemory(options.dialplane),
     ]
-    wanted = options.servers.split(",") if options.servers else None
+    wanted = options.servers.split(",") if options.servers else list(QUICK_SERVERS) if options.quick else None
     if wanted and (unknown := set(wanted) - {server.name for server in known}):
         raise ValueError(f"no such server: {', '.join(sorted(unknown))}")
     servers = []
@@ -126,15 +130,11 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
             continue
         if server.version():
             servers.append(server)
-        elif wanted:
+        elif options.servers:
             raise ValueError(f"{server.name} cannot be run here")
         else:
             console.print(f"[yellow]{server.name} is not here and is left out[/yellow]")
     return Bench(load, Data(load, folder), scale, options.server_cpus, folder), servers
-
-
-def _fields(scale: Scale) -> dict[str, Any]:
-    return {name: getattr(scale, name) for name in Scale.__dataclass_fields__}
 
 
 def measure(options: argparse.Namespace, bench: Bench, servers: list[Server]) -> tuple[list[Record], list[str]]:
@@ -202,7 +202,7 @@ def method(options: argparse.Namespace, bench: Bench) -> dict[str, object]:
         "server_cpus": sorted(bench.cpus),
         "load_cpus": sorted(bench.load.cpus),
         "load_args": list(bench.load.extra),
-        "scale": _fields(bench.scale),
+        "scale": asdict(bench.scale),
         "cpu_time": "growth of sum_exec_runtime over all threads of all processes of the server, per right exchange",
         "see": "benchmarks/README.md",
     }
@@ -210,12 +210,13 @@ def method(options: argparse.Namespace, bench: Bench) -> dict[str, object]:
 
 def write(options: argparse.Namespace, result: dict[str, Any], workloads: list[Workload]) -> None:
     """Raw results, table and plot."""
-    options.output.mkdir(parents=True, exist_ok=True)
+    output = options.output or (HERE.parent / ".build" / "bench" if options.quick else HERE / "results")
+    output.mkdir(parents=True, exist_ok=True)
     stamp = result["machine"]["time"][:16].replace(":", "").replace("T", "-")
     name = f"{'quick' if options.quick else 'full'}-{stamp}"
-    raw = options.output / f"{name}.json"
+    raw = output / f"{name}.json"
     raw.write_text(json.dumps(result, indent=1) + "\n")
     text = report.render(result, workloads)
-    (options.output / f"{name}.md").write_text(text)
-    (options.output / f"{name}.svg").write_text(plot.render(result, workloads))
+    (output / f"{name}.md").write_text(text)
+    (output / f"{name}.svg").write_text(plot.render(result, workloads))
     print(f"\n{text}\n{raw.with_suffix('.*')}")

@@ -107,7 +107,7 @@ class Served:
         measured = result["measured"]
         busy = before.until(after).seconds / max(measured["seconds"], 1e-9)
         background = 0.0
-        if settles and self.server.deferred:
+        if settles and self.server.deferred and self.bench.scale.extras:
             done = after.taken
             after, background = accounting.wait_until_idle(
                 self.pid, self.bench.cpus, quiet=self.server.deferred, limit=PATIENCE

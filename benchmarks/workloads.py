@@ -48,7 +48,7 @@ class Workload:
 
     name: str
     config: str
-    """Configuration of Kamailio, without ``.cfg``."""
+    """Configuration of Kamailio, without ``.cfg``; it takes no part when there is no such file."""
     phases: tuple[Phase, ...]
     kind: str = "cpu"
     """``cpu``, ``rate``, ``latency``, ``memory``, ``start`` or ``spread``."""
@@ -253,7 +253,7 @@ def start(scale: Scale) -> Workload:
     args = ("redirect", "--users", str(scale.many), "--contact", "127.0.0.1:16090", "--count", "1000")
     return Workload(
         "start",
-        "start",
+        "no-such-start",
         (fill(scale.many), Phase("start", f"start with {scale.many:,} bindings", args)),
         kind="start",
         dialplane="redirect",

@@ -53,7 +53,7 @@ class Dialplane(Server):
             f'[[listen]]\naddress = "udp:{HOST}:{PORT}"',
             f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
             '[registrar]\nnat = "never"',
-            f'[proxy]\nrecord_route = false\ntrusted = ["{HOST}/8"]',
+            f'[proxy]\nrecord_route = false\ntrusted = ["{HOST}/32"]',
             f"[database]\nurl = {quote(self.database)}\nurgent = 1.0\nrefresh = 1.0",
             '[admin]\naddress = ""',
         ]
