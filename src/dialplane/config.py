@@ -205,17 +205,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: str = ""
     """Shown by ``dialplane explain`` and in logs."""
     methods: list[str] = msgspec.field(default_factory=list)
-    """Methods, in capitals."""
+    """Methods, in capitals; ACK and CANCEL go with INVITE (RFC 3261 §16.11)."""
     domains: list[str] = msgspec.field(default_factory=list)
     """Host of the request URI."""
     users: list[str] = msgspec.field(default_factory=list)
     """User part of the request URI, exact."""
     prefixes: list[str] = msgspec.field(default_factory=list)
-    """The number in the request URI starts with one of these; the longest comes first."""
+    """The number in the request URI starts with one of these. Of the rules with prefixes above the first one without that
+    holds, the one with the longest prefix decides."""
     sources: list[str] = msgspec.field(default_factory=list)
     """Address or network that the request came from."""
     uri: str | None = None
-    """Regular expression on the whole request URI; tried last."""
+    """Regular expression on the whole request URI; looked at when all other conditions of the rule hold."""
     authenticate: bool | None = None
     """Challenge (true) or do not (false) whatever ``auth.calls`` says."""
     record_route: bool | None = None

@@ -65,11 +65,13 @@ class Mirror:
         while not self._stopping.is_set():
             try:
                 async with self._database:
-                    self._is_connected()
-                    pause = 0.25
                     await self._returning.start()
                     await self._accounts.start()
                     self.is_caught_up.set()
+                    await self._flush(urgent=False)
+                    # A database that can be read but not written (a full disk) has not come back.
+                    self._is_connected()
+                    pause = 0.25
                     await self._mirror()
                     await self._flush(urgent=False)
             except DatabaseError as error:
