@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +14,7 @@ from .endpoint import Endpoint
 from .process import Process
 from .sipp import Sipp, finish
 from .subject import Server, Setup, User
+from .waiting import eventually
 
 USERS = tuple(User(f"user{number}", f"secret{number}") for number in range(300))
 ADDRESSES = {f"sip:{user.name}@example.org" for user in USERS}
@@ -44,13 +44,6 @@ def every_contact_answers(bob: Endpoint) -> None:
             assert seen.uri.startswith(f"sip:{user.name}@192.0.2.11")
             alice.respond(seen, 200, "OK")
             assert bob.receive_response(call_id=asked["call-id"]).status == 200
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about in time"
-        time.sleep(0.02)
 
 
 def kill_again_and_again(server: Server, part: str, capture: Capture, *, times: int) -> Callable[[Process], None]:

@@ -13,6 +13,7 @@ from .differs import differs
 from .endpoint import Endpoint
 from .message import Message, challenge_of, credentials, unique
 from .subject import Rule, Server, Setup
+from .waiting import eventually
 
 ALICE = "sip:alice@example.org"
 OPEN = Setup(register_auth=False)
@@ -273,11 +274,3 @@ def next_message(alice: Endpoint, bob: Endpoint) -> Message:
                 return endpoint.receive(seconds=0.02)
             except AssertionError:
                 continue
-
-
-def eventually(condition: Callable[[], bool], *, seconds: float = 3.0) -> None:
-    """The database of record trails the store by a second at most."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about in time"
-        time.sleep(0.02)

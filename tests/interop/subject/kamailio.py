@@ -177,6 +177,8 @@ class Kamailio:
         return self._process
 
     def _create_tables(self) -> None:
+        if len(self.setup.algorithms) != 1:
+            raise ValueError("Kamailio offers one algorithm at a time")
         name = {"MD5": "md5", "SHA-256": "sha256"}[self.setup.algorithms[0]]
         with closing(sqlite3.connect(self._database)) as database:
             database.execute("PRAGMA journal_mode=WAL")
