@@ -11,6 +11,7 @@ use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::time::Now;
+use crate::trace::Trace;
 use crate::turn::{Step, Turn};
 use dialplane_syntax::{Edits, Index, parse};
 use std::net::SocketAddr;
@@ -41,7 +42,7 @@ pub(crate) struct Work {
     pub registrar: crate::registrar::Scratch,
     pub chance: u64,
     /// What was looked at, for `dialplane explain`; `None` while serving.
-    pub trace: Option<Vec<String>>,
+    pub trace: Option<Box<Trace>>,
 }
 
 impl Work {
@@ -59,7 +60,15 @@ impl Work {
     #[inline]
     pub(crate) fn note(&mut self, text: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
-            trace.push(text());
+            trace.steps.push(text());
+        }
+    }
+
+    /// Notes where a request could go, as [`Self::note`].
+    #[inline]
+    pub(crate) fn candidate(&mut self, uri: &[u8], why: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.candidate(uri, why());
         }
     }
 }
@@ -144,14 +153,14 @@ impl<S: Store> Engine<S> {
         self.snapshot = snapshot;
     }
 
-    /// Notes each step from now on; [`Self::take_trace`] gives them back.
-    pub fn trace(&mut self) {
-        self.work.trace = Some(Vec::new());
+    /// Notes each step in `trace` from now on; [`Self::take_trace`] gives it back.
+    pub fn trace(&mut self, trace: Trace) {
+        self.work.trace = Some(Box::new(trace));
     }
 
-    /// The steps noted since [`Self::trace`].
-    pub fn take_trace(&mut self) -> Vec<String> {
-        self.work.trace.take().unwrap_or_default()
+    /// What was noted since [`Self::trace`].
+    pub fn take_trace(&mut self) -> Trace {
+        self.work.trace.take().map(|trace| *trace).unwrap_or_default()
     }
 
     /// Next question for the resolver.

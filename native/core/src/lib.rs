@@ -23,4 +23,5 @@ pub mod store;
 pub mod testing;
 mod text;
 pub mod time;
+pub mod trace;
 mod turn;

@@ -7,11 +7,12 @@ use super::hop::{Leaving, Next};
 use super::request::Request;
 use super::route::address;
 use crate::counter::Counter;
+use crate::registrar::lookup::by_preference;
 use crate::registrar::record::Bindings;
 use crate::respond::Answer;
-use crate::routing::target::{HashBy, NextHop, Policy, TargetSetId};
+use crate::routing::target::{HashBy, NextHop, Policy, TargetSetId, is_up};
 use crate::routing::{Action, ForwardTo, RedirectTo, RouteKey, Rule};
-use crate::store::{Store, Table};
+use crate::store::{Store, Table, TargetHealth as _};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Method, SipUri, Uri};
@@ -28,7 +29,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             return self.by_uri(request, self.snapshot.record_route);
         }
         let snapshot = self.snapshot;
-        match snapshot.routes.decide(&self.key(request)) {
+        let key = self.key(request);
+        if let Some(trace) = &mut self.work.trace {
+            trace.rules(&snapshot.routes, &key);
+        }
+        match snapshot.routes.decide(&key) {
             Some(rule) => self.by_rule(request, rule),
             None => self.by_default(request, own),
         }
@@ -99,7 +104,6 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
 
     /// What a rule of the configuration says.
     fn by_rule(&mut self, request: &Request<'b>, rule: &Rule) -> Step {
-        self.work.note(|| format!("rule {rule}"));
         let record_route = rule.record_route.unwrap_or(self.snapshot.record_route);
         match &rule.action {
             Action::Drop => {
@@ -189,6 +193,13 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let chance = snapshot.keys.looping.hash(scratch);
         let (id, _) = set.first(key, chance, self.store.health());
         let target = set.target(id)?;
+        if self.work.trace.is_some() {
+            for other in set.targets() {
+                let state = if is_up(self.store.health().read(other.identity.0)) { "up" } else { "down" };
+                let chosen = if std::ptr::eq(other, target) { ", chosen" } else { "" };
+                self.work.candidate(&other.uri, || format!("target set {}, {state}{chosen}", set.name()));
+            }
+        }
         self.work.note(|| format!("target set {}: {}", set.name(), String::from_utf8_lossy(&target.uri)));
         Some(&target.hop)
     }
@@ -229,6 +240,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let mut value = std::mem::take(&mut self.work.value);
         let step = self.read_bindings(&uri, &mut value).and_then(|()| {
             let now = self.now.unix();
+            if self.work.trace.is_some() {
+                for binding in by_preference(Bindings::read(&value).map_err(|_| self.refuse(500))?, now) {
+                    self.work.candidate(binding.contact, || "bound to the address-of-record".into());
+                }
+            }
             let best = Bindings::read(&value)
                 .map_err(|_| self.refuse(500))?
                 .map(|stored| stored.binding)
