@@ -63,14 +63,6 @@ impl Work {
             trace.steps.push(text());
         }
     }
-
-    /// Notes where a request could go, as [`Self::note`].
-    #[inline]
-    pub(crate) fn candidate(&mut self, uri: &[u8], why: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.candidate(uri, why());
-        }
-    }
 }
 
 /// See the module.

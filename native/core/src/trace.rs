@@ -22,6 +22,8 @@ pub struct Candidate {
     pub uri: String,
     /// Where it comes from, and how it fares: `target set gateways, down`.
     pub why: String,
+    /// Whether it is the one.
+    pub chosen: bool,
 }
 
 impl Trace {
@@ -39,8 +41,8 @@ impl Trace {
     }
 
     /// Notes a candidate.
-    pub(crate) fn candidate(&mut self, uri: &[u8], why: String) {
-        self.candidates.push(Candidate { uri: String::from_utf8_lossy(uri).into_owned(), why });
+    pub(crate) fn candidate(&mut self, uri: &[u8], why: String, chosen: bool) {
+        self.candidates.push(Candidate { uri: String::from_utf8_lossy(uri).into_owned(), why, chosen });
     }
 }
 

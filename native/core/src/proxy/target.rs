@@ -193,11 +193,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let chance = snapshot.keys.looping.hash(scratch);
         let (id, _) = set.first(key, chance, self.store.health());
         let target = set.target(id)?;
-        if self.work.trace.is_some() {
+        if let Some(trace) = &mut self.work.trace {
             for other in set.targets() {
                 let state = if is_up(self.store.health().read(other.identity.0)) { "up" } else { "down" };
-                let chosen = if std::ptr::eq(other, target) { ", chosen" } else { "" };
-                self.work.candidate(&other.uri, || format!("target set {}, {state}{chosen}", set.name()));
+                let why = format!("target set {}, {state}", set.name());
+                trace.candidate(&other.uri, why, std::ptr::eq(other, target));
             }
         }
         self.work.note(|| format!("target set {}: {}", set.name(), String::from_utf8_lossy(&target.uri)));
@@ -240,11 +240,6 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let mut value = std::mem::take(&mut self.work.value);
         let step = self.read_bindings(&uri, &mut value).and_then(|()| {
             let now = self.now.unix();
-            if self.work.trace.is_some() {
-                for binding in by_preference(Bindings::read(&value).map_err(|_| self.refuse(500))?, now) {
-                    self.work.candidate(binding.contact, || "bound to the address-of-record".into());
-                }
-            }
             let best = Bindings::read(&value)
                 .map_err(|_| self.refuse(500))?
                 .map(|stored| stored.binding)
@@ -256,6 +251,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             };
             self.work.counters.count(Counter::LookupHits);
             self.work.note(|| format!("bound to {}", String::from_utf8_lossy(best.contact)));
+            if let (Some(trace), Ok(bindings)) = (&mut self.work.trace, Bindings::read(&value)) {
+                for binding in by_preference(bindings, now) {
+                    trace.candidate(binding.contact, "bound to the address-of-record".into(), binding == best);
+                }
+            }
             let hop = match best.path {
                 b"" => best.contact,
                 path => first_uri(path),
