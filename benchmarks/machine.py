@@ -25,13 +25,18 @@ def facts() -> dict[str, object]:
         "kernel": platform.release(),
         "irq_time_accounting": _irq_time_accounting(),
         "load_average": os.getloadavg(),
-        "receive_buffer_limit": _read("/proc/sys/net/core/rmem_max"),
+        "receive_buffer_limit": receive_buffer_limit(),
         "python": platform.python_version(),
         "rustc": version("rustc", "--version"),
         "cc": version("cc", "--version"),
         "commit": version("git", "-C", str(ROOT), "rev-parse", "HEAD"),
         "changed_files": len(version("git", "-C", str(ROOT), "status", "--porcelain").splitlines()),
     }
+
+
+def receive_buffer_limit() -> int:
+    """Octets that a socket may ask for, ``net.core.rmem_max``."""
+    return int(_read("/proc/sys/net/core/rmem_max") or 212_992)
 
 
 def version(*command: str) -> str:

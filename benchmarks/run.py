@@ -111,6 +111,8 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
         scale = replace(scale, seconds=options.seconds)
     program = generator.build_load()
     extra = tuple(options.load_args.split())
+    if "--window" not in extra:
+        extra += ("--window", str(window(machine.receive_buffer_limit())))
     if options.server_cpus & options.load_cpus and "--idle" not in extra:
         extra += ("--idle", "sleep")
     load = generator.Load(program, options.load_cpus, extra)
@@ -135,6 +137,14 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
         else:
             console.print(f"[yellow]{server.name} is not here and is left out[/yellow]")
     return Bench(load, Data(load, folder), scale, options.server_cpus, folder), servers
+
+
+def window(limit: int) -> int:
+    """Exchanges under way that fit into the receive buffer a server may have.
+
+    The kernel doubles what is asked for and charges up to 2,304 octets for one of our datagrams.
+    """
+    return max(16, min(256, limit * 2 // 2304 * 3 // 4))
 
 
 def measure(options: argparse.Namespace, bench: Bench, servers: list[Server]) -> tuple[list[Record], list[str]]:
