@@ -37,9 +37,10 @@ console = Console(highlight=False, soft_wrap=True)
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0: measured, and every message was right; 1: some were wrong, lost or failed; 2: could not begin."""
     options = read_arguments(argv)
+    cores = frozenset(os.sched_getaffinity(0))
     folder = Path(tempfile.mkdtemp(prefix="dialplane-bench-", dir=options.folder))
     try:
-        bench, servers = prepare(options, folder)
+        bench, servers = prepare(options, folder, cores)
     except (generator.BuildError, OSError, ValueError) as problem:
         console.print(f"[red]{escape(str(problem))}[/red]")
         shutil.rmtree(folder, ignore_errors=True)
@@ -104,7 +105,7 @@ def core_list(text: str) -> frozenset[int]:
     return frozenset(cores)
 
 
-def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Server]]:
+def prepare(options: argparse.Namespace, folder: Path, cores: frozenset[int]) -> tuple[Bench, list[Server]]:
     """Builds what must be built and finds the servers."""
     scale = QUICK if options.quick else Scale()
     if options.seconds:
@@ -136,7 +137,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[Bench, list[Serv
             raise ValueError(f"{server.name} cannot be run here")
         else:
             console.print(f"[yellow]{server.name} is not here and is left out[/yellow]")
-    return Bench(load, Data(load, folder), scale, options.server_cpus, folder), servers
+    return Bench(load, Data(load, folder), scale, options.server_cpus, cores, folder), servers
 
 
 def window(limit: int) -> int:

@@ -36,6 +36,8 @@ class Bench:
     scale: Scale
     cpus: frozenset[int]
     """For the server."""
+    cores: frozenset[int]
+    """All that there are."""
     folder: Path
 
     def run(self, server: Server, workload: Workload) -> Iterator[Record]:
@@ -215,7 +217,7 @@ def _start(served: Served) -> Iterator[Record]:
 def _spread(bench: Bench, server: Server, workload: Workload) -> Iterator[Record]:
     """One worker and two on the same cores, from one sender; the load shares the cores when there are only two."""
     args = workload.phases[0].args
-    cpus = bench.cpus | bench.load.cpus if len(bench.cpus) < 2 else bench.cpus
+    cpus = frozenset(sorted(bench.cores, key=lambda core: (core in bench.load.cpus, core not in bench.cpus))[:2])
     shared = bool(cpus & bench.load.cpus)
     load = replace(bench.load, cpus=cpus, extra=(*bench.load.extra, "--idle", "sleep")) if shared else bench.load
     wide = replace(bench, cpus=cpus, load=load)
