@@ -211,8 +211,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     users: list[str] = msgspec.field(default_factory=list)
     """User part of the request URI, exact."""
     prefixes: list[str] = msgspec.field(default_factory=list)
-    """The number in the request URI starts with one of these. Of the rules with prefixes above the first one without that
-    holds, the one with the longest prefix decides."""
+    """The number in the request URI starts with one of these. Of the rules with prefixes above the first one without
+    that holds, the one with the longest prefix decides."""
     sources: list[str] = msgspec.field(default_factory=list)
     """Address or network that the request came from."""
     uri: str | None = None

@@ -1,0 +1,5 @@
+"""``python -m dialplane`` is the command ``dialplane``."""
+
+from dialplane.cli import main
+
+main()
