@@ -171,7 +171,7 @@ def _rate(served: Served) -> Iterator[Record]:
     for _ in range(scale.trials):
         rate = (low + high) / 2
         args = (command, "--rate", f"{rate:.0f}", "--seconds", f"{scale.trial:g}", "--warmup", str(scale.warmup))
-        record = served.load((*args, "--show", "0"))
+        record = served.load((*args, "--show", "0", "--patience", "0.5"))
         late = record["behind_us"] > LATE
         good = not (record["lost"] or record["wrong"] or record["stray"] or late)
         trials.append({"rate": rate, "lost": record["lost"], "wrong": record["wrong"], "late": late})

@@ -55,6 +55,7 @@ pub struct Args {
     pub pause: Option<u64>,
     pub sleep: bool,
     pub show: u64,
+    pub patience: f64,
 }
 
 /// Printed by `--help`.
@@ -86,6 +87,7 @@ load
   --count N            measure so many exchanges instead
   --warmup N           exchanges before                             [0]
   --wait S             first repeat one exchange until the server answers [0]
+  --patience S         what has not come back by then is lost       [3]
   --handshake          after the warm-up print a line and wait for one on standard input
   --idle spin|sleep    while nothing is due                         [spin]
   --pause US           pause between looks when spinning            [closed loop 40, open loop 2]
@@ -128,6 +130,7 @@ impl Args {
                 Long("count") => args.count = Some(parser.value()?.parse()?),
                 Long("warmup") => args.warmup = parser.value()?.parse()?,
                 Long("wait") => args.wait = parser.value()?.parse()?,
+                Long("patience") => args.patience = parser.value()?.parse()?,
                 Long("handshake") => args.handshake = true,
                 Long("idle") => args.sleep = parser.value()?.parse_with(|s| one_of(s, ["spin", "sleep"]))? == 1,
                 Long("pause") => args.pause = Some(parser.value()?.parse()?),
@@ -231,6 +234,7 @@ impl Default for Args {
             pause: None,
             sleep: false,
             show: 3,
+            patience: 3.0,
         }
     }
 }

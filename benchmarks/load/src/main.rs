@@ -19,7 +19,7 @@ use args::{Args, Command};
 use digest::Algorithm;
 use ident::Ident;
 use serde_json::json;
-use session::{Goal, Session};
+use session::{Goal, Limits, Session};
 use socket::Socket;
 use stats::Stats;
 use std::error::Error;
@@ -176,5 +176,6 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
         }
     };
     let numbers = (u64::from(thread), step);
-    Ok(Session::new(workload, senders, uas, args.pace(), args.idle(), numbers, args.show))
+    let limits = Limits { patience: (args.patience * 1e9) as u64, show: args.show };
+    Ok(Session::new(workload, senders, uas, args.pace(), args.idle(), numbers, limits))
 }

@@ -9,9 +9,6 @@ use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// An exchange without a sign for this long is lost, in nanoseconds.
-const PATIENCE: u64 = 1_000_000_000;
-
 /// When exchanges begin.
 #[derive(Clone, Copy)]
 pub enum Pace {
@@ -54,12 +51,20 @@ pub struct Session {
     /// The next exchange; numbers of one thread are `step` apart.
     next: u64,
     step: u64,
+    limits: Limits,
+}
+
+/// How long to wait and how much to say.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// An exchange without a sign for this long is lost, in nanoseconds.
+    pub patience: u64,
     /// Wrong messages still to be shown.
-    show: u64,
+    pub show: u64,
 }
 
 impl Session {
-    /// `first` is the first exchange number, `step` the distance to the next, `show` how many wrong messages to print.
+    /// `first` is the first exchange number, `step` the distance to the next.
     pub fn new(
         workload: Box<dyn Workload>,
         senders: Vec<Socket>,
@@ -67,7 +72,7 @@ impl Session {
         pace: Pace,
         idle: Idle,
         (first, step): (u64, u64),
-        show: u64,
+        limits: Limits,
     ) -> Self {
         let capacity = match pace {
             Pace::Window(window) => (window * 4).next_power_of_two(),
@@ -85,7 +90,7 @@ impl Session {
             clock: Instant::now(),
             next: first,
             step,
-            show,
+            limits,
         }
     }
 
@@ -110,7 +115,7 @@ impl Session {
             }
         }
         // Answers to earlier tries, which waited in the server's socket, must not disturb what is measured.
-        let show = mem::take(&mut self.show);
+        let show = mem::take(&mut self.limits.show);
         let waited = begun.elapsed();
         let answered = Instant::now();
         while answered.elapsed() < Duration::from_millis(200) {
@@ -119,7 +124,7 @@ impl Session {
             self.rest(self.now());
         }
         self.slots.expire(u64::MAX);
-        self.show = show;
+        self.limits.show = show;
         Ok((stats.right > 0).then_some(waited))
     }
 
@@ -128,7 +133,8 @@ impl Session {
         let mut stats = Stats::new();
         let start = self.now();
         let mut last = start;
-        let mut next_expiry = start + PATIENCE;
+        let patience = self.limits.patience;
+        let mut next_expiry = start + patience;
         loop {
             let now = self.now();
             let left = match goal {
@@ -148,8 +154,8 @@ impl Session {
             if let Pace::Window(_) = pace
                 && now > next_expiry
             {
-                stats.lost += self.slots.expire(now.saturating_sub(PATIENCE));
-                next_expiry = now + PATIENCE / 4;
+                stats.lost += self.slots.expire(now.saturating_sub(patience));
+                next_expiry = now + patience / 4;
             }
             if begun == 0 && received < BATCH / 2 {
                 let before = self.now();
@@ -157,7 +163,7 @@ impl Session {
                 stats.idle += self.now() - before;
             }
         }
-        last = last.max(self.drain(&mut stats, PATIENCE)?);
+        last = last.max(self.drain(&mut stats, patience)?);
         stats.lost += self.slots.expire(u64::MAX);
         stats.elapsed = last - start;
         Ok(stats)
@@ -265,8 +271,8 @@ impl Session {
 
     /// Prints a refused message, the first few only.
     fn show(&mut self, i: usize, reason: &str) {
-        if self.show > 0 {
-            self.show -= 1;
+        if self.limits.show > 0 {
+            self.limits.show -= 1;
             eprintln!("wrong: {reason}\n{}", String::from_utf8_lossy(self.inbox.datagram(i)));
         }
     }

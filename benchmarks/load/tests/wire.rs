@@ -38,7 +38,7 @@ fn run(workload: &[&str], answer: Answer) -> HashMap<String, u64> {
     let output = Command::new(env!("CARGO_BIN_EXE_dialplane-load"))
         .args(workload)
         .args(["--server", &address, "--uac", &uac.to_string(), "--uas", &uas.to_string()])
-        .args(["--count", "200", "--window", "32", "--users", "1000", "--idle", "sleep"])
+        .args(["--count", "200", "--window", "32", "--users", "1000", "--idle", "sleep", "--patience", "1"])
         .output()
         .unwrap();
     done.store(true, Ordering::Relaxed);
