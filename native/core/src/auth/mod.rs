@@ -23,12 +23,15 @@
 
 pub mod algorithm;
 mod answer;
+mod challenge;
 #[cfg(test)]
 pub(crate) mod client;
 pub mod credential;
 pub mod nonce;
 #[cfg(test)]
 mod tests;
+
+pub use challenge::{compact, compact_one};
 
 use crate::config::{self, ConfigError};
 use crate::counter::{Counter, Counters};
@@ -67,13 +70,6 @@ impl Challenger {
         match self {
             Challenger::Proxy => HeaderId::PROXY_AUTHORIZATION,
             Challenger::Uas => HeaderId::AUTHORIZATION,
-        }
-    }
-
-    fn field(self) -> &'static str {
-        match self {
-            Challenger::Proxy => "Proxy-Authenticate: ",
-            Challenger::Uas => "WWW-Authenticate: ",
         }
     }
 }
@@ -267,18 +263,7 @@ impl Authenticator {
         let nonce = self.keys.nonce.issue(realm, now, chance);
         let offered = |algorithm: &&Algorithm| !challenge.md5_only || **algorithm == Algorithm::Md5;
         for algorithm in self.algorithms.iter().filter(offered) {
-            lines.extend_from_slice(challenger.field().as_bytes());
-            lines.extend_from_slice(b"Digest realm=");
-            dialplane_syntax::chars::write_quoted(realm, lines);
-            lines.extend_from_slice(b", nonce=\"");
-            lines.extend_from_slice(&nonce);
-            lines.extend_from_slice(b"\", algorithm=");
-            lines.extend_from_slice(algorithm.name().as_bytes());
-            lines.extend_from_slice(b", qop=\"auth\"");
-            if challenge.stale {
-                lines.extend_from_slice(b", stale=true");
-            }
-            lines.extend_from_slice(b"\r\n");
+            challenge::write(challenger, *algorithm, realm, &nonce, challenge.stale, lines);
         }
     }
 

@@ -1,10 +1,9 @@
 //! The contacts of a REGISTER and how long each is to live. RFC 3261 §10.3 steps 6 and 7 (first half), §20.10, RFC 5626
 //! §6.
 
-use super::q::Q;
 use super::{Answer, nat};
 use crate::path::Path;
-use dialplane_syntax::header::{Params, delta_seconds};
+use dialplane_syntax::header::{Params, QValue, delta_seconds};
 use dialplane_syntax::{HeaderId, Message, NameAddr, Uri, Via};
 use std::net::IpAddr;
 use std::ops::Range;
@@ -29,7 +28,7 @@ pub(super) struct Requested {
     params: Range<usize>,
     /// Octets of `params` that name instance and reg-id; 0 when the contact is known by its URI.
     flow: usize,
-    pub(super) q: Option<Q>,
+    pub(super) q: Option<QValue>,
     /// Seconds granted; 0 to remove.
     pub(super) expires: u32,
     /// Whether requests go back to the source, see [`super::nat`].
@@ -76,10 +75,14 @@ pub(super) struct Reading<'a> {
     pub(super) most: usize,
 }
 
-/// Why contacts cannot be taken.
+/// Why a request cannot be granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// This, whoever asks.
     Answer(Answer),
+    /// The client has not said that it knows Path.
+    PathUnsupported,
+    /// See [`TooBrief`].
     TooBrief,
 }
 
@@ -89,7 +92,7 @@ impl From<TooBrief> for Refusal {
     }
 }
 
-const fn bad_request(reason: &'static str) -> Refusal {
+pub(super) const fn bad_request(reason: &'static str) -> Refusal {
     Refusal::Answer(Answer::bad_request(reason))
 }
 
@@ -215,7 +218,7 @@ impl Requested {
 struct Known<'a> {
     expires: Option<u32>,
     instance: Option<&'a [u8]>,
-    q: Option<Q>,
+    q: Option<QValue>,
     reg_id: Option<u32>,
 }
 
@@ -228,7 +231,7 @@ impl<'a> Known<'a> {
                 // §20.10, §10.2.1.1: malformed values, dates of RFC 2543 among them, count as an hour.
                 known.expires.get_or_insert(param.value.and_then(delta_seconds).unwrap_or(3600));
             } else if name.eq_ignore_ascii_case(b"q") {
-                let q = param.value.and_then(Q::parse).ok_or(bad_request("Malformed q"))?;
+                let q = param.value.and_then(QValue::parse).ok_or(bad_request("Malformed q"))?;
                 known.q.get_or_insert(q);
             } else if name.eq_ignore_ascii_case(b"+sip.instance") {
                 known.instance = known.instance.or(param.value);

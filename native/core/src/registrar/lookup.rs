@@ -1,19 +1,23 @@
 //! The bindings of an address-of-record, best first, for whoever forwards or redirects. RFC 3261 §16.5, §8.3, §20.10.
 
 use super::Registrar;
-use super::q::Q;
 use super::record::{Binding, Bindings};
 use crate::counter::{Counter, Counters};
 use crate::store::{Store, StoreError, Table as _};
+use dialplane_syntax::header::QValue;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
+
+/// What a contact without `q` counts as. The RFCs name no default. Almost no phone sends `q`, and one that says 0.5 means
+/// "rather another", so silence counts as the most.
+const UNSAID: QValue = QValue::MAX;
 
 /// Orders live bindings: the highest q first, among equals the one refreshed last.
 #[must_use]
 pub fn by_preference<'a>(bindings: Bindings<'a>, now: u64) -> SmallVec<[Binding<'a>; 4]> {
     let live = bindings.map(|stored| stored.binding).filter(|binding| binding.expires > now);
     let mut targets: SmallVec<[Binding<'a>; 4]> = live.collect();
-    targets.sort_by_key(|binding| Reverse((binding.q.unwrap_or(Q::UNSAID), binding.modified)));
+    targets.sort_by_key(|binding| Reverse((binding.q.unwrap_or(UNSAID), binding.modified)));
     targets
 }
 

@@ -24,7 +24,6 @@ mod date;
 pub mod lookup;
 mod nat;
 mod process;
-pub mod q;
 pub mod record;
 pub mod row;
 #[cfg(test)]
@@ -93,6 +92,7 @@ enum PathPolicy {
 pub struct Registrar {
     authenticator: Authenticator,
     challenge: bool,
+    /// Never below `min_expires`: a client that asked for nothing asked for nothing too brief.
     default_expires: u32,
     min_expires: u32,
     max_expires: u32,
@@ -139,15 +139,15 @@ impl Registrar {
         if nat.is_none() {
             errors.push(ConfigError::new("registrar.nat", "it is one of auto, never"));
         }
-        if !(registrar.min_expires..=registrar.max_expires).contains(&registrar.default_expires) {
-            errors.push(ConfigError::new("registrar.default_expires", "it lies outside min_expires and max_expires"));
+        if registrar.min_expires > registrar.max_expires {
+            errors.push(ConfigError::new("registrar.min_expires", "it is greater than max_expires"));
         }
         let authenticator = Authenticator::new(&config.auth, &Keys::derive(secret)).map_err(|more| errors.extend(more));
         match (path, nat, authenticator) {
             (Some(path), Some(nat), Ok(authenticator)) if errors.is_empty() => Ok(Self {
                 authenticator,
                 challenge: config.auth.register,
-                default_expires: registrar.default_expires,
+                default_expires: registrar.default_expires.max(registrar.min_expires),
                 min_expires: registrar.min_expires,
                 max_expires: registrar.max_expires,
                 path,

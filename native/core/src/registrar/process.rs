@@ -1,6 +1,6 @@
 //! Processing REGISTER requests. RFC 3261 §10.3: its steps in order, one function per step.
 
-use super::contact::{self, Expiry, Reading, Refusal, Wanted};
+use super::contact::{self, Expiry, Reading, Refusal, Wanted, bad_request};
 use super::update::{self, Failure, Update};
 use super::{Answer, PathPolicy, Register, Registrar, Scratch, split_aor};
 use crate::auth::{Attempt, Challenger, Identity, Verdict};
@@ -49,12 +49,18 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         self.domain()?;
         self.require()?;
         self.address_of_record()?;
+        let wanted = self.path().and_then(|()| self.contacts());
+        // What cannot be read is refused before anybody is asked who he is (RFC 4475 §3.1.2.13 regbadct); what is only
+        // not allowed, after that.
+        if let Err(Refusal::Answer(answer @ Answer { status: 400, .. })) = wanted {
+            return Err(answer);
+        }
         self.authenticate()?;
-        self.path()?;
-        match self.contacts()? {
-            Wanted::Fetch => self.fetch()?,
-            Wanted::RemoveAll => self.remove_all()?,
-            Wanted::Update => self.update()?,
+        match wanted {
+            Ok(Wanted::Fetch) => self.fetch()?,
+            Ok(Wanted::RemoveAll) => self.remove_all()?,
+            Ok(Wanted::Update) => self.update()?,
+            Err(refusal) => return Err(self.refuse(refusal)),
         }
         self.answer();
         Ok(())
@@ -138,7 +144,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
     }
 
     /// RFC 3327 §5.3: the proxies that want to be on the way to the contacts.
-    fn path(&mut self) -> Result<(), Answer> {
+    fn path(&mut self) -> Result<(), Refusal> {
         let Scratch { path, .. } = &mut *self.scratch;
         path.clear();
         let message = &self.register.message;
@@ -149,7 +155,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             let proxy = dialplane_syntax::NameAddr::parse(element.value, 0, HeaderId::PATH);
             let good = proxy.is_ok_and(|proxy| proxy.is_bracketed() && matches!(proxy.parsed_uri(), Ok(Uri::Sip(_))));
             if !good || place >= MOST_PATH || path.len() + element.value.len() > MOST_PATH_LEN {
-                return Err(Answer::bad_request("Malformed Path"));
+                return Err(bad_request("Malformed Path"));
             }
             if place > 0 {
                 path.push(b',');
@@ -158,18 +164,17 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         }
         let supported = || option_tags(message, HeaderId::SUPPORTED).chain(option_tags(message, HeaderId::REQUIRE));
         if self.registrar.path == PathPolicy::Supported && !supported().any(is_path) {
-            self.lines.extend_from_slice(b"Require: path\r\n");
-            return Err(Answer::status(421));
+            return Err(Refusal::PathUnsupported);
         }
         Ok(())
     }
 
     /// Steps 6 and 7, as far as the request alone decides: what it wants, and for how long.
-    fn contacts(&mut self) -> Result<Wanted, Answer> {
+    fn contacts(&mut self) -> Result<Wanted, Refusal> {
         let Register { message, essentials, source, .. } = self.register;
         let registrar = self.registrar;
         let Scratch { contacts, text, path, .. } = &mut *self.scratch;
-        let field = message.expires().map_err(|_| Answer::bad_request("Malformed Expires"))?;
+        let field = message.expires().map_err(|_| bad_request("Malformed Expires"))?;
         // A second Via was written by a proxy, so the source is not the client.
         let mut vias = message.all(HeaderId::VIA);
         let alone = vias.next().is_some_and(|field| field.value_range().end == essentials.via.range().end);
@@ -185,15 +190,24 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             direct: (registrar.nat && first_hop && path.is_empty()).then_some((&essentials.via, *source)),
             most: registrar.bindings,
         };
-        contact::read(message, &reading, text, contacts).map_err(|refusal| match refusal {
+        contact::read(message, &reading, text, contacts)
+    }
+
+    /// The answer to a request that can be read but not granted.
+    fn refuse(&mut self, refusal: Refusal) -> Answer {
+        match refusal {
             Refusal::Answer(answer) => answer,
+            Refusal::PathUnsupported => {
+                self.lines.extend_from_slice(b"Require: path\r\n");
+                Answer::status(421)
+            }
             Refusal::TooBrief => {
                 self.lines.extend_from_slice(b"Min-Expires: ");
-                write_decimal(registrar.min_expires.into(), self.lines);
+                write_decimal(self.registrar.min_expires.into(), self.lines);
                 self.lines.extend_from_slice(b"\r\n");
                 Answer::status(423)
             }
-        })
+        }
     }
 
     /// Step 6 without Contact: nothing changes.

@@ -11,9 +11,9 @@
 //!           contact params call-id path user-agent
 //! ```
 
-use super::q::Q;
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
 use crate::store::StoreError;
+use dialplane_syntax::header::QValue;
 use std::net::{IpAddr, SocketAddr};
 
 /// Most octets of a User-Agent that are kept; more is cut.
@@ -27,7 +27,7 @@ pub struct Binding<'a> {
     /// The other parameters of the Contact as they came, with their semicolons and without `q` and `expires`.
     pub params: &'a [u8],
     /// Preference. RFC 3261 §20.10.
-    pub q: Option<Q>,
+    pub q: Option<QValue>,
     /// Unix second at which the binding ends.
     pub expires: u64,
     /// Unix second at which it was made.
@@ -176,7 +176,7 @@ fn decode(octets: &[u8]) -> Option<(Stored<'_>, &[u8])> {
     let registered = rest.number()?;
     let modified = rest.number()?;
     let cseq = rest.number()?;
-    let q = if flags & HAS_Q == 0 { None } else { Some(Q::from_thousandths(u16::from_be_bytes(rest.octets()?))?) };
+    let q = if flags & HAS_Q == 0 { None } else { Some(QValue::from_thousandths(u16::from_be_bytes(rest.octets()?))?) };
     let received = match flags & (HAS_IPV4 | HAS_IPV6) {
         0 if flags & HAS_CONNECTION == 0 => None,
         HAS_IPV4 => Some(rest.path::<4>(flags)?),
@@ -287,7 +287,7 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Owned {
         texts: [Vec<u8>; 5],
-        q: Option<Q>,
+        q: Option<QValue>,
         seconds: [u32; 3],
         cseq: u32,
         received: Option<Path>,
@@ -316,7 +316,7 @@ mod tests {
     fn owned() -> impl Strategy<Value = Owned> {
         let texts = [text(300), text(300), text(60), text(300), text(USER_AGENT_MAX)];
         let q = prop::option::of(
-            (0..=1000_u16).prop_map(|thousandths| Q::from_thousandths(thousandths).expect("at most 1000")),
+            (0..=1000_u16).prop_map(|thousandths| QValue::from_thousandths(thousandths).expect("at most 1000")),
         );
         (texts, q, any::<[u32; 3]>(), any::<u32>(), prop::option::of(path()))
             .prop_map(|(texts, q, seconds, cseq, received)| Owned { texts, q, seconds, cseq, received })
@@ -365,7 +365,7 @@ mod tests {
         let binding = Binding {
             contact: &[b'c'; 60],
             params: &[b'p'; 100],
-            q: Q::from_thousandths(500),
+            q: QValue::from_thousandths(500),
             expires: 1_800_003_600,
             registered: 1_800_000_000,
             modified: 1_800_000_000,

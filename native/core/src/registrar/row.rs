@@ -3,12 +3,12 @@
 //! Text that is no UTF-8 is shown with replacement characters, so such a binding is not quite the same when it is
 //! restored; SIP URIs and tokens are ASCII (RFC 3261 §25.1), so that concerns User-Agent and quoted parameters.
 
-use super::q::Q;
 use super::record::{self, Binding, Bindings};
 use super::split_aor;
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
 use crate::store::StoreError;
 use dialplane_syntax::chars::strip_quotes;
+use dialplane_syntax::header::QValue;
 use sha2::{Digest as _, Sha256};
 use std::net::SocketAddr;
 
@@ -174,9 +174,9 @@ fn params(row: &Row) -> String {
 }
 
 /// `None` for what is no q: Kamailio writes -1 for a contact without one.
-fn thousandths(q: f64) -> Option<Q> {
+fn thousandths(q: f64) -> Option<QValue> {
     let rounded = (q * 1000.0).round();
-    if (0.0..=1000.0).contains(&rounded) { Q::from_thousandths(rounded as u16) } else { None }
+    if (0.0..=1000.0).contains(&rounded) { QValue::from_thousandths(rounded as u16) } else { None }
 }
 
 /// Reads `sip:HOST:PORT;transport=udp`; Kamailio leaves the transport out for UDP.
@@ -227,7 +227,7 @@ mod tests {
         Binding {
             contact: b"sip:alice@10.0.0.5:5060;ob",
             params: params.as_bytes(),
-            q: Q::from_thousandths(250),
+            q: QValue::from_thousandths(250),
             expires: 1_800_003_600,
             registered: 1_800_000_000,
             modified: 1_800_000_000,
@@ -373,7 +373,7 @@ mod tests {
             });
             let binding = Binding {
                 contact: contact.as_bytes(), params: params.as_bytes(), path: path.as_bytes(),
-                call_id: call_id.as_bytes(), user_agent: user_agent.as_bytes(), q: q.and_then(Q::from_thousandths), expires: times[0].into(),
+                call_id: call_id.as_bytes(), user_agent: user_agent.as_bytes(), q: q.and_then(QValue::from_thousandths), expires: times[0].into(),
                 registered: times[1].into(), modified: times[1].into(), cseq, received,
             };
             let record = record(&[binding]);

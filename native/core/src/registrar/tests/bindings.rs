@@ -3,6 +3,7 @@
 use super::*;
 use crate::registrar::record::Bindings;
 use crate::store::{Change, StoreError, Table as _};
+use dialplane_syntax::header::QValue;
 
 /// The one binding of Alice.
 fn only(world: &World, look: impl FnOnce(&crate::registrar::record::Binding<'_>)) {
@@ -45,11 +46,19 @@ fn expiration_intervals() {
 }
 
 #[test]
+fn the_default_within_its_limits() {
+    for (default, expected) in [(10, 60), (60, 60), (100_000, 7200)] {
+        let mut world = World::with(serde_json::json!({"registrar": {"default_expires": default}}));
+        assert!(world.contacts(&[])[0].ends_with(&format!(";expires={expected}")), "{default}");
+    }
+}
+
+#[test]
 fn brief_intervals() {
     for (expires, min, status) in
         [(59, 60, 423), (1, 60, 423), (60, 60, 200), (0, 60, 200), (3600, 7200, 200), (3599, 7200, 423)]
     {
-        let registrar = serde_json::json!({"registrar": {"min_expires": min, "default_expires": 7200}});
+        let registrar = serde_json::json!({"registrar": {"min_expires": min}});
         let mut world = World::with(registrar);
         let (answer, lines) = world.handle(&register(&[&format!("Expires: {expires}")]));
         assert_eq!(answer.status, status, "{expires} of at least {min}");
@@ -311,7 +320,7 @@ fn what_a_binding_keeps() {
     only(&world, |binding| {
         assert_eq!(binding.contact, b"sip:alice@10.0.0.5");
         assert_eq!(binding.params, b";audio");
-        assert_eq!(binding.q.map(crate::registrar::q::Q::thousandths), Some(700));
+        assert_eq!(binding.q.map(QValue::thousandths), Some(700));
         assert_eq!((binding.registered, binding.modified, binding.expires), (START, START + 5, START + 3605));
         assert_eq!((binding.call_id, binding.cseq), (&b"1@192.0.2.1"[..], 8));
         assert_eq!(binding.user_agent, [b'x'; 255]);

@@ -130,6 +130,25 @@ fn an_address_of_record_of_somebody_else() {
 }
 
 #[test]
+fn what_is_refused_before_and_after_the_challenge() {
+    let proxies = "Path: <sip:p.example.com;lr>";
+    for (fields, before, after) in [
+        (&["Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E"][..], 400, 400),
+        (&[CONTACT, "Expires: soon"], 400, 400),
+        (&[CONTACT, "Expires: 5"], 401, 423),
+        (&[CONTACT, proxies], 401, 421),
+        (&[CONTACT, "Require: gruu"], 420, 420),
+    ] {
+        let mut world = biloxi();
+        assert_eq!(world.handle(&bob(1, fields)).0.status, before, "{fields:?}");
+        if before == 401 {
+            assert_eq!(challenged(&mut world, 1, fields, "zanzibar").0.status, after, "{fields:?}");
+        }
+        assert!(world.store.bindings.is_empty());
+    }
+}
+
+#[test]
 fn a_trusted_source_needs_no_credentials() {
     let mut world = biloxi();
     let text = bob(1, &[CONTACT]);

@@ -112,8 +112,7 @@ fn configurations_that_make_no_registrar() {
         ("auth", "algorithms", serde_json::json!([])),
         ("registrar", "path", serde_json::json!("perhaps")),
         ("registrar", "nat", serde_json::json!("perhaps")),
-        ("registrar", "default_expires", serde_json::json!(10)),
-        ("registrar", "default_expires", serde_json::json!(10_000)),
+        ("registrar", "min_expires", serde_json::json!(10_000)),
     ] {
         let errors =
             Registrar::new(&config(serde_json::json!({table: {field: value}})), &SECRET).expect_err("an error");
