@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 HIDDEN = "…"
 PERSONAL_KEYS = frozenset({"aor", "call_id", "contact", "from", "number", "to", "uri", "user", "username"})
 
-_USER_PART = re.compile(r"[^\s@<>\"'(),;:/]+(?::[^\s@<>\"'(),;:/]*)?@(?=[\w\[.:-])")
-_NUMBER = re.compile(r"(?<![\w.:…])\+?[0-9](?:[0-9().\-]{5,})[0-9](?![\w:])")
+_DISPLAY_NAME = re.compile(r'"(?:[^"\\]|\\.)*"(?=\s*<)')
+_USER_PART = re.compile(r"(?i)(\bsips?:)?[^\s@<>\"'(),;:/]+(?::[^\s@<>\"'(),;:/]*)?@(?=[\w\[.:-])")
+_NUMBER = re.compile(r"(?<![\w.:…])\+?[0-9](?:[0-9().\-]{5,})[0-9](?![0-9])")
 _TEL = re.compile(r"(?i)\btel:[^\s>;,\"']+")
-_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
+_ADDRESS_OR_DATE = re.compile(r"(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]{4}-[0-9]{2}-[0-9]{2})\Z")
 
 
 class Personal:
@@ -57,10 +58,11 @@ class Personal:
 
 
 def scrub(text: str) -> str:
-    """``text`` with every user part and telephone number replaced by ``…``. IP addresses stay."""
+    """``text`` with every user part, display name and telephone number replaced by ``…``. IP addresses stay."""
     text = _TEL.sub(f"tel:{HIDDEN}", text)
-    text = _USER_PART.sub(f"{HIDDEN}@", text)
-    return _NUMBER.sub(lambda match: match[0] if _ADDRESS.match(match[0]) else HIDDEN, text)
+    text = _DISPLAY_NAME.sub(f'"{HIDDEN}"', text)
+    text = _USER_PART.sub(lambda match: f"{match[1] or ''}{HIDDEN}@", text)
+    return _NUMBER.sub(lambda match: match[0] if _ADDRESS_OR_DATE.match(match[0]) else HIDDEN, text)
 
 
 def set_up(kind: Literal["auto", "console", "json"], level: str, stream: TextIO | None = None) -> None:

@@ -63,10 +63,10 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Show which rule decides about a message, where it goes, and how it leaves. Sends nothing."""
-    from dialplane_native.server import explain as explain_natively  # noqa: PLC0415 - loads the extension
-
     octets = _message(message, caller, method, source)
     read = loaded(config)
+    from dialplane_native.server import explain as explain_natively  # noqa: PLC0415 - loads the extension
+
     with tempfile.TemporaryDirectory() as folder:
         ready = _ready(read, Path(folder))
         store = DataFolder(Path(ready.server.data)).store
