@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 WARMUP = 20_000
 
@@ -63,6 +63,8 @@ class Workload:
     users: int = 0
     rates: tuple[int, ...] = ()
     """Messages per second of a ``latency`` workload."""
+    most_rounds: int = 100
+    """The long ones take part in the first rounds only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def all_workloads(scale: Scale) -> list[Workload]:
         location("redirect", "redirect of an INVITE from location", scale.users, scale),
         table(scale),
         *(memory(count) for count in scale.bindings),
-        Workload("rate", "forward", (forward,), kind="rate", dialplane="forward", floor=("forward", 0)),
+        Workload("rate", "forward", (forward,), kind="rate", dialplane="forward", floor=("forward", 0), most_rounds=3),
         Workload(
             "latency",
             "forward",
@@ -135,12 +137,15 @@ def all_workloads(scale: Scale) -> list[Workload]:
             dialplane="forward",
             floor=("forward", 0),
             rates=scale.rates,
+            most_rounds=3,
         ),
     ]
     if scale.extras:
         workloads += [
-            location("location-few", f"the same with {scale.few:,} bindings", scale.few, scale),
-            location("location-many", f"the same with {scale.many:,} bindings", scale.many, scale),
+            replace(location("location-few", f"the same with {scale.few:,} bindings", scale.few, scale), most_rounds=3),
+            replace(
+                location("location-many", f"the same with {scale.many:,} bindings", scale.many, scale), most_rounds=3
+            ),
             Workload("workers", "forward", (forward,), kind="spread", dialplane="forward", floor=("forward", 0)),
             start(scale),
         ]
@@ -244,6 +249,7 @@ def memory(count: int) -> Workload:
         (fill(count),),
         kind="memory",
         dialplane="register",
+        most_rounds=2,
         users=count,
     )
 
@@ -258,5 +264,6 @@ def start(scale: Scale) -> Workload:
         kind="start",
         dialplane="redirect",
         durable=True,
+        most_rounds=2,
         users=scale.many,
     )
