@@ -26,6 +26,7 @@ def render(result: dict[str, Any], workloads: list[Workload]) -> str:
         rates(table),
         latency(table),
         memory(table),
+        sizes(table),
         workers(table),
         starts(table),
         notes(table, result),
@@ -171,6 +172,18 @@ def memory(table: Table) -> str:
         "divided by the bindings that came; and growth of the files."
     )
     return markdown(text, ["bindings", "server", "memory", "files", "budget", "goal"], rows)
+
+
+def sizes(table: Table) -> str:
+    """A lookup among few bindings and among many."""
+    rows = []
+    for server in table.servers("location-many"):
+        few, many = (table.spread(f"location-{size}", server, "cpu_us") for size in ("few", "many"))
+        growth = table.ratio("location-many", server, "cpu_us", ("location-few", server))
+        budget = "≤ 1.25 ×" + met(growth.middle <= 1.25) if growth and server.startswith("dialplane") else ""
+        rows.append([server, show(few), show(many), show(growth), budget])
+    text = "## Redirect from location with few bindings and with many"
+    return markdown(text, ["server", "few, CPU µs", "many, CPU µs", "growth", "budget"], rows)
 
 
 def workers(table: Table) -> str:

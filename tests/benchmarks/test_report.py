@@ -80,6 +80,12 @@ def test_redirect_from_a_table_is_judged_by_kamailios_location() -> None:
     assert "≤ 0.5 × ✓" in report.render(result(records), all_workloads(Scale()))
 
 
+@pytest.mark.parametrize(("many", "mark"), [(6.2, "≤ 1.25 × ✓"), (6.3, "≤ 1.25 × ✗")])
+def test_many_bindings_are_compared_with_few(many: float, mark: str) -> None:
+    records = [record("location-few", "dialplane", 0, 5.0), record("location-many", "dialplane", 0, many)]
+    assert mark in report.render(result(records), all_workloads(Scale()))
+
+
 def test_failures_and_shared_branches_are_in_the_notes() -> None:
     records = [record("forward", "kamailio", 0, 8.0, shares_branches=True)]
     text = report.render(result(records, ("kamailio, forward: 1 wrong\nVia: …",)), all_workloads(Scale()))
