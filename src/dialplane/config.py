@@ -121,7 +121,7 @@ class Admin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry of ``target_set.targets``."""
+    """``target_set.targets``: one next hop."""
 
     uri: Name
     """SIP URI of the next hop: ``sip:gw1.example.net``, ``sip:192.0.2.7:5080``."""

@@ -89,10 +89,10 @@ impl Ask {
             (Self::Idle { due }, Event::TimerE | Event::TimerF) => (Self::Idle { due }, Effect::Nothing),
 
             (Self::Trying { next, .. } | Self::Proceeding { next, .. }, Event::Final(outcome)) => {
-                (Self::Idle { due: next.max(now) }, Effect::End(outcome))
+                (Self::Idle { due: next }, Effect::End(outcome))
             }
             (Self::Trying { next, .. } | Self::Proceeding { next, .. }, Event::TimerF) => {
-                (Self::Idle { due: next.max(now) }, Effect::End(Outcome::Dead))
+                (Self::Idle { due: next }, Effect::End(Outcome::Dead))
             }
             // Not set in these states.
             (Self::Trying { .. } | Self::Proceeding { .. }, Event::Due) => (*self, Effect::Nothing),

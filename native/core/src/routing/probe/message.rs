@@ -34,7 +34,7 @@ impl Probe<'_> {
             match self.from {
                 Some(uri) => out.extend_from_slice(uri),
                 None => {
-                    out.extend_from_slice(b"sip:probe@");
+                    out.extend_from_slice(b"sip:ping@");
                     out.extend_from_slice(local);
                 }
             }
@@ -83,7 +83,7 @@ mod tests {
     fn the_request_is_one_that_we_would_accept_and_know_again() {
         let hop = NextHop { host: HopHost::Name(b"gw.example.com"[..].into()), port: None, transport: None };
         for (from, uri) in
-            [(None, "sip:probe@192.0.2.1:5060"), (Some(&b"sips:edge@example.com"[..]), "sips:edge@example.com")]
+            [(None, "sip:ping@192.0.2.1:5060"), (Some(&b"sips:edge@example.com"[..]), "sips:edge@example.com")]
         {
             let mut bytes = Vec::new();
             probe(&hop, from).write(b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport", b"192.0.2.1:5060", &mut bytes);

@@ -284,6 +284,8 @@ fn mistakes_in_the_settings() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Whatever comes and whenever: the page says down exactly in the states that are down, changes take turns, and enough outcomes
     /// in a row always decide.
     #[test]

@@ -150,6 +150,8 @@ fn shares_are_in_proportion_to_the_weights() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// For each request: without the target, only requests that it had go elsewhere.
     #[test]
     fn a_target_that_goes_moves_only_its_share(
