@@ -3,6 +3,8 @@
 /// Why the store could not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
+    /// Another process holds the record and does not let go (it was stopped), or the caller asked from within an update.
+    Busy,
     /// Damaged or written by another version.
     Corrupt,
     /// No room left on the disk or in the address range.
