@@ -25,7 +25,7 @@ SUBJECT ?= dialplane
 export DIALPLANE_SUBJECT ?= $(SUBJECT)
 export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
 
-NATIVE_SOURCES := $(shell find native -name target -prune -o -name fuzz -prune -o -type f \
+NATIVE_SOURCES := $(shell find native -path native/target -prune -o -path native/fuzz -prune -o -type f \
 	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
 ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
 CRATES := native benchmarks/load
