@@ -6,15 +6,14 @@ import csv
 import json
 import os
 import signal
-import sqlite3
 import sys
-import time
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.interop.process import Process, ProcessError, descendants
 
+from .database import read_locations
 from .ready import wait_until_answering
 from .setup import Rule, Setup
 
@@ -71,13 +70,7 @@ class Dialplane:
 
     def locations(self) -> dict[str, set[str]]:
         """Rows of ``location`` that have not expired."""
-        found: dict[str, set[str]] = {}
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
-            query = "SELECT username, domain, contact, CAST(strftime('%s', expires) AS INTEGER) FROM location"
-            for user, domain, contact, expires in database.execute(query):
-                if expires > time.time():
-                    found.setdefault(f"sip:{user}@{domain}", set()).add(contact)
-        return found
+        return read_locations(self._database)
 
     def log(self) -> str:
         """What all its processes have logged."""

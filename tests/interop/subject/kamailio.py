@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-import time
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from tests.interop.process import Process, descendants
 
+from .database import read_locations
 from .ready import wait_until_answering
 from .setup import Rule, Setup
 
@@ -159,14 +159,7 @@ class Kamailio:
 
     def locations(self) -> dict[str, set[str]]:
         """Rows of ``location`` that have not expired."""
-        found: dict[str, set[str]] = {}
-        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as database:
-            for user, domain, contact, expires in database.execute(
-                "SELECT username, domain, contact, expires FROM location"
-            ):
-                if _timestamp(expires) > time.time():
-                    found.setdefault(f"sip:{user}@{domain}", set()).add(contact)
-        return found
+        return read_locations(self._database)
 
     def log(self) -> str:
         """Standard error of all its processes."""
@@ -219,11 +212,6 @@ class Kamailio:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _timestamp(julian_day: float) -> float:
-    """SQLite's number of a moment, which Kamailio writes, as seconds since 1970."""
-    return (julian_day - 2440587.5) * 86400
 
 
 def _rule(rule: Rule) -> str:
