@@ -100,22 +100,24 @@ impl<'b> Digest<'b> {
         list.split(|byte| *byte == b',').any(|item| crate::chars::trim(item).eq_ignore_ascii_case(token))
     }
 
+    /// Where the value of a parameter goes. The length leaves at most three names to compare.
     fn slot(&mut self, name: &[u8]) -> Option<&mut Option<&'b [u8]>> {
-        let slots: [(&[u8], &mut Option<&'b [u8]>); 12] = [
-            (b"username", &mut self.username),
-            (b"realm", &mut self.realm),
-            (b"nonce", &mut self.nonce),
-            (b"uri", &mut self.uri),
-            (b"response", &mut self.response),
-            (b"algorithm", &mut self.algorithm),
-            (b"cnonce", &mut self.cnonce),
-            (b"qop", &mut self.qop),
-            (b"nc", &mut self.nc),
-            (b"opaque", &mut self.opaque),
-            (b"stale", &mut self.stale),
-            (b"userhash", &mut self.userhash),
-        ];
-        slots.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, slot)| slot)
+        let is = |known: &[u8]| known.eq_ignore_ascii_case(name);
+        match name.len() {
+            2 if is(b"nc") => Some(&mut self.nc),
+            3 if is(b"uri") => Some(&mut self.uri),
+            3 if is(b"qop") => Some(&mut self.qop),
+            5 if is(b"realm") => Some(&mut self.realm),
+            5 if is(b"nonce") => Some(&mut self.nonce),
+            5 if is(b"stale") => Some(&mut self.stale),
+            6 if is(b"cnonce") => Some(&mut self.cnonce),
+            6 if is(b"opaque") => Some(&mut self.opaque),
+            8 if is(b"username") => Some(&mut self.username),
+            8 if is(b"response") => Some(&mut self.response),
+            8 if is(b"userhash") => Some(&mut self.userhash),
+            9 if is(b"algorithm") => Some(&mut self.algorithm),
+            _ => None,
+        }
     }
 }
 
