@@ -49,3 +49,47 @@ impl Registrar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ALICE, START, World};
+    use super::*;
+
+    fn targets(world: &mut World, aor: &[u8], now: u64) -> Result<Vec<String>, StoreError> {
+        let mut record = vec![1, 2, 3];
+        let World { registrar, store, counters, .. } = world;
+        let found = registrar.targets(&*store, aor, now, &mut record, counters)?;
+        Ok(found.iter().map(|binding| String::from_utf8_lossy(binding.contact).into_owned()).collect())
+    }
+
+    #[test]
+    fn best_first() {
+        let mut world = World::new();
+        for (call_id, contact) in [
+            ("a", "<sip:low@192.0.2.1>;q=0.1"),
+            ("b", "<sip:silent@192.0.2.1>"),
+            ("c", "<sip:half@192.0.2.1>;q=0.5;expires=60"),
+            ("d", "<sip:one@192.0.2.1>;q=1.0"),
+        ] {
+            world.contacts(&[&format!("Call-ID: {call_id}"), &format!("Contact: {contact}")]);
+            world.seconds += 1;
+        }
+        let expected = ["sip:one@192.0.2.1", "sip:silent@192.0.2.1", "sip:half@192.0.2.1", "sip:low@192.0.2.1"];
+        assert_eq!(targets(&mut world, ALICE, START + 10).expect("bindings"), expected, "the younger of equals first");
+        let left = targets(&mut world, ALICE, START + 62).expect("bindings");
+        assert_eq!(left, [expected[0], expected[1], expected[3]], "what expired is left out");
+        assert!(targets(&mut world, ALICE, START + 8000).expect("none").is_empty());
+        assert!(targets(&mut world, b"bob@example.com", START).expect("none").is_empty());
+        assert_eq!((world.counted(Counter::LookupHits), world.counted(Counter::LookupMisses)), (2, 2));
+    }
+
+    #[test]
+    fn failures() {
+        let mut world = World::new();
+        world.store.bindings.insert(ALICE, b"\xff");
+        assert_eq!(targets(&mut world, ALICE, START), Err(StoreError::Corrupt));
+        world.store.bindings.fail(Some(StoreError::Busy));
+        assert_eq!(targets(&mut world, ALICE, START), Err(StoreError::Busy));
+        assert_eq!(world.counted(Counter::StoreErrors), 2);
+    }
+}
