@@ -1,7 +1,8 @@
 """A worker process: a thin shell around the engine, which serves the sockets with the GIL released.
 
-Started by the supervisor as ``python -m dialplane.worker CONTROL`` with the boot message on standard input and
-everything it needs inherited. Imports next to nothing, because a worker that died is missed until this one reads.
+Started by the supervisor as ``python -m dialplane.worker CONTROL`` with everything it may need inherited. It imports
+next to nothing and then waits: the first message on CONTROL says that the boot message on standard input is complete.
+Until then it may be the spare that takes the place of a worker that dies.
 """
 
 import os
@@ -15,11 +16,12 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
-    boot = sys.stdin.buffer.read()
     try:
         from dialplane_native.server import run_worker  # noqa: PLC0415
 
-        return run_worker(boot, control)
+        if not os.read(control, 64):
+            return 0
+        return run_worker(sys.stdin.buffer.read(), control)
     except Exception as error:
         report(control, f"{type(error).__name__}: {error}")
         return 1

@@ -259,3 +259,25 @@ async def test_a_full_disk(tmp_path: Path, full_folder: Path) -> None:
     file.write_text(file.read_text().replace(str(tmp_path / "data"), str(full_folder / "data")))
     with pytest.raises(WriteError, match="No space left on device"):
         await Supervisor(load(file), parts=parts()).serve()
+
+
+async def test_a_spare_process_takes_the_place_of_a_worker(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        pool = server.supervisor._pool
+        for index in (0, 1, 0):
+            await server.wait_for(lambda: pool.spare_facts() is not None)
+            spare = pool.spare_facts()["pid"]  # type: ignore[index]
+            server.keeper(index).kill()
+            await server.wait_for(lambda index=index, spare=spare: server.keeper(index).child.pid == spare)  # type: ignore[misc]
+            await server.wait_for(lambda index=index: server.keeper(index).is_ready)  # type: ignore[misc]
+        assert {(await server.ask("hello")).split()[0] for _ in range(64)} == {"0", "1"}
+
+
+async def test_a_dead_spare_is_no_harm(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        pool = server.supervisor._pool
+        await server.wait_for(lambda: pool.spare_facts() is not None)
+        os.kill(pool.spare_facts()["pid"], signal.SIGKILL)  # type: ignore[index]
+        server.keeper(0).kill()
+        await server.wait_for(lambda: server.keeper(0).restarts == 1 and server.keeper(0).is_ready)
+        await server.wait_for(lambda: pool.spare_facts() is not None)

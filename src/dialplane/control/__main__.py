@@ -1,4 +1,7 @@
-"""Entry of the control process: ``python -m dialplane.control CONTROL``, the boot message on standard input."""
+"""Entry of the control process: ``python -m dialplane.control CONTROL``.
+
+As with a worker, the first message on CONTROL says that the boot message on standard input is complete.
+"""
 
 from __future__ import annotations
 
@@ -117,8 +120,10 @@ def main() -> int:
     """Runs the control process. Returns its exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.setblocking(False)
     channel.set_inheritable(False)
+    if not channel.recv(64):
+        return 0
+    channel.setblocking(False)
     boot = msgspec.json.decode(sys.stdin.buffer.read(), type=Boot)
     log.set_up(boot.config.server.log, boot.config.server.log_level)
 

@@ -1,5 +1,8 @@
-"""One child process: started with all it needs inherited, watched by its process descriptor, spoken to over a
+"""One child process: started with all it may need inherited, watched by its process descriptor, spoken to over a
 ``SOCK_SEQPACKET`` pair (one JSON object for each message).
+
+A child waits until it is told what it is to be (:meth:`Child.begin`). So one can be kept ready for the place of a
+worker that dies, with the interpreter started and everything imported.
 """
 
 from __future__ import annotations
@@ -27,17 +30,13 @@ _log = structlog.get_logger()
 
 
 class Child:
-    """A running child process.
-
-    ``on_message`` gets what it says, ``on_exit`` is called once, after its last message.
-    """
+    """A running child process. ``program`` is started with the descriptor of its channel as last argument."""
 
     def __init__(
         self,
         name: str,
         program: Sequence[str],
         *,
-        boot: Message,
         inherit: Iterable[int],
         on_message: Callable[[Child, Message], None],
         on_exit: Callable[[Child], None],
@@ -45,16 +44,20 @@ class Child:
         self.name = name
         self.started = time.monotonic()
         self.last_words = ""
-        self._on_message = on_message
-        self._on_exit = on_exit
+        self.on_message = on_message
+        """Gets what the process says."""
+        self.on_exit = on_exit
+        """Called once, after its last message."""
         self._loop = asyncio.get_running_loop()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
-        with theirs, _memory_file(boot) as stdin:
+        # A file in memory: a pipe could fill, a file on disk could not be written.
+        self._boot = os.memfd_create("boot", os.MFD_CLOEXEC)
+        with theirs:
             # Not an asyncio child: that one reads pipes and waits in threads; this one is three descriptors.
             self._process = subprocess.Popen(
                 [*program, str(theirs.fileno())],
-                stdin=stdin,
+                stdin=self._boot,
                 pass_fds=[*inherit, theirs.fileno()],
                 close_fds=True,
             )
@@ -84,6 +87,14 @@ class Child:
     def exit_status(self) -> int | None:
         """As ``subprocess.Popen.returncode``; ``None`` while it runs."""
         return self._process.returncode
+
+    def begin(self, name: str, boot: Message) -> None:
+        """Tells the process what it is to be; it reads ``boot`` from its standard input."""
+        self.name = name
+        self.started = time.monotonic()
+        # The child shares the offset of the file: it must still be 0.
+        os.pwrite(self._boot, json.dumps(boot, separators=(",", ":")).encode(), 0)
+        self.send({"begin": True})
 
     def send(self, message: Message) -> bool:
         """Says something to the child. ``False`` when it no longer listens or does not keep up."""
@@ -116,7 +127,7 @@ class Child:
                 continue
             if "failed" in message:
                 self.last_words = str(message["failed"])
-            self._on_message(self, message)
+            self.on_message(self, message)
 
     def _exited(self) -> None:
         if self._process.poll() is None:
@@ -125,22 +136,7 @@ class Child:
         self._loop.remove_reader(self._pidfd)
         self._loop.remove_reader(self._channel)
         os.close(self._pidfd)
+        os.close(self._boot)
         self._channel.close()
         self.exited.set()
-        self._on_exit(self)
-
-
-class _memory_file:  # noqa: N801 - used as a function
-    """The boot message as a file in memory: no pipe that could fill, nothing on disk."""
-
-    def __init__(self, boot: Message) -> None:
-        self._descriptor = os.memfd_create("boot", os.MFD_CLOEXEC)
-        with open(self._descriptor, "wb", closefd=False) as file:
-            file.write(json.dumps(boot, separators=(",", ":")).encode())
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-
-    def __enter__(self) -> int:
-        return self._descriptor
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        self.on_exit(self)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -45,8 +47,10 @@ class Pool:
         self._config = config
         self._folder = folder
         self._listeners = listeners
+        self._on_change = on_change
+        self._spare: Child | None = None
         self.keepers = [
-            Keeper(f"worker-{index}", self._spawner(index), on_change) for index in range(config.server.workers)
+            Keeper(f"worker-{index}", self._spawner(index), self._has_changed) for index in range(config.server.workers)
         ]
 
     async def start(self) -> None:
@@ -55,6 +59,14 @@ class Pool:
         for result in results:
             if result is not None:
                 raise result
+
+    async def dismiss_spare(self) -> None:
+        """Ends the spare process; returns when it is gone."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.on_exit = _ignore
+            spare.kill()
+            await spare.exited.wait()
 
     async def reload(self, config: Config) -> list[Refusal]:
         """Puts ``config`` in force in all workers, or, when one refuses, in none. Returns what was refused."""
@@ -80,6 +92,14 @@ class Pool:
         """For ``dialplane status``."""
         return [keeper.facts() for keeper in self.keepers]
 
+    def spare_facts(self) -> dict[str, Any] | None:
+        """Of the process that waits to take the place of a worker."""
+        spare = self._spare
+        if spare is None or not spare.is_running:
+            return None
+        since = time.time() - (time.monotonic() - spare.started)
+        return {"process": "spare", "pid": spare.pid, "ready": True, "started": since, "restarts": 0, "last_gap": None}
+
     async def _roll_back(self, keepers: list[Keeper]) -> None:
         old = self._reload_message(self._config)
         answers = await asyncio.gather(*(keeper.ask(old, RELOAD_TIMEOUT) for keeper in keepers))
@@ -94,31 +114,55 @@ class Pool:
         return {"reload": msgspec.to_builtins(config)}
 
     def _spawner(self, index: int) -> Callable[[Keeper], Child]:
+        def on_message(child: Child, message: Message) -> None:
+            if "log" in message:
+                _relay(message["log"], index)
+            self.keepers[index].on_message(child, message)
+
         def spawn(keeper: Keeper) -> Child:
-            sockets = list(self._listeners.of_worker(index))
-
-            def on_message(child: Child, message: Message) -> None:
-                if "log" in message:
-                    _relay(message["log"], index)
-                keeper.on_message(child, message)
-
-            return Child(
+            child = self._taken_spare() or self._new_child()
+            child.on_message, child.on_exit = on_message, keeper.on_exit
+            child.begin(
                 keeper.name,
-                self._program,
-                boot={
+                {
                     "config": msgspec.to_builtins(self._config),
                     "worker": index,
                     "workers": self._config.server.workers,
-                    "listeners": [[entry, member.fileno()] for entry, member in sockets],
+                    "listeners": [[entry, member.fileno()] for entry, member in self._listeners.of_worker(index)],
                     "data": str(self._folder.store),
                     "counters": str(self._folder.counters),
                 },
-                inherit=[member.fileno() for _, member in sockets],
-                on_message=on_message,
-                on_exit=keeper.on_exit,
             )
+            return child
 
         return spawn
+
+    def _new_child(self) -> Child:
+        # It inherits the sockets of all workers, for nobody knows yet whose place it will take.
+        return Child(
+            "spare", self._program, inherit=self._listeners.descriptors(), on_message=_ignore, on_exit=self._spare_died
+        )
+
+    def _taken_spare(self) -> Child | None:
+        spare, self._spare = self._spare, None
+        return spare if spare is not None and spare.is_running else None
+
+    def _has_changed(self) -> None:
+        # Only when all serve: whoever is missing should not have to share the processor.
+        if self._spare is None and all(keeper.is_ready for keeper in self.keepers):
+            with contextlib.suppress(OSError):
+                self._spare = self._new_child()
+        self._on_change()
+
+    def _spare_died(self, child: Child) -> None:
+        """The next change of a worker makes another one: what kills spares must not keep us busy."""
+        if child is self._spare:
+            self._spare = None
+            _log.warning("spare worker died", pid=child.pid, how=child.how_it_ended)
+
+
+def _ignore(*_: object) -> None:
+    """In the place of a callback."""
 
 
 def _refusals(answer: Message) -> list[Refusal]:

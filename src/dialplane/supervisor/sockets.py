@@ -46,6 +46,10 @@ class Listeners:
         for index, group in enumerate(self.groups):
             yield index, group[worker]
 
+    def descriptors(self) -> list[int]:
+        """Of all sockets of all workers."""
+        return [member.fileno() for group in self.groups for member in group]
+
     @property
     def spread(self) -> str:
         """How datagrams are spread over the workers, for ``dialplane status``."""

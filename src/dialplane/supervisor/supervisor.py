@@ -147,6 +147,7 @@ class Supervisor:
             "spread": self._listeners.spread,
             "receive_buffer": self._listeners.receive_buffer,
             "workers": self._pool.facts(),
+            "spare": self._pool.spare_facts(),
             "control": self._control.facts() if self._control else None,
         }
 
@@ -186,21 +187,25 @@ class Supervisor:
         self._control = Keeper("control", self._spawn_control, self._tell_control) if self._parts.control else None
 
     def _spawn_control(self, keeper: Keeper) -> Child:
-        inherit: list[socket.socket] = [self._admin] if self._admin is not None else []
-        return Child(
+        admin = self._admin.fileno() if self._admin is not None else None
+        child = Child(
             keeper.name,
             self._parts.control or [],
-            boot={
-                "config": msgspec.to_builtins(self.config),
-                "data": str(self.folder.store),
-                "counters": str(self.folder.counters),
-                "admin": self._admin.fileno() if self._admin is not None else None,
-                "supervisor": self.facts(),
-            },
-            inherit=[member.fileno() for member in inherit],
+            inherit=[] if admin is None else [admin],
             on_message=keeper.on_message,
             on_exit=keeper.on_exit,
         )
+        child.begin(
+            keeper.name,
+            {
+                "config": msgspec.to_builtins(self.config),
+                "data": str(self.folder.store),
+                "counters": str(self.folder.counters),
+                "admin": admin,
+                "supervisor": self.facts(),
+            },
+        )
+        return child
 
     async def _start(self) -> None:
         # Workers first: they need nothing of the control process, and calls matter more than status pages.
@@ -294,6 +299,7 @@ class Supervisor:
 
     async def _kill(self) -> None:
         """Whatever still runs ends now."""
+        await self._pool.dismiss_spare()
         keepers = [*self._pool.keepers, *([self._control] if self._control else [])]
         await asyncio.gather(*(keeper.end() for keeper in keepers))
 

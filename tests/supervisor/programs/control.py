@@ -6,6 +6,8 @@ import socket
 import sys
 
 control = socket.socket(fileno=int(sys.argv[1]))
+if not control.recv(64):
+    sys.exit(0)
 boot = json.load(sys.stdin)
 control.send(b'{"ready": true}')
 facts = os.path.join(os.path.dirname(boot["counters"]), "facts.json")

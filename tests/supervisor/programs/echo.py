@@ -16,6 +16,8 @@ from typing import Any
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 control = socket.socket(fileno=int(sys.argv[1]))
+if not control.recv(64):
+    sys.exit(0)
 boot = json.load(sys.stdin)
 me = boot["worker"]
 state = {"config": boot["config"]}
