@@ -51,13 +51,13 @@ fn forward(criterion: &mut Criterion) {
             // The edit spoils the frame's head, so it is put back: about 100 octets, as the kernel's copy would.
             frame[256..512].copy_from_slice(&text.as_bytes()[..256]);
             let Verdict::Forward(edits, to) = server.engine.handle(now, &path, text.as_bytes(), &mut out) else {
-                panic!("not forwarded")
+                unreachable!("the rule forwards everything")
             };
             black_box((edits.apply_in_place(&mut frame, range.clone()), to))
         });
     });
     let Verdict::Forward(edits, _) = server.engine.handle(now, &path, text.as_bytes(), &mut out) else {
-        panic!("not forwarded")
+        unreachable!("the rule forwards everything")
     };
     let mut forwarded = Vec::new();
     edits.apply(text.as_bytes(), &mut forwarded);
@@ -71,7 +71,7 @@ fn forward(criterion: &mut Criterion) {
     group.bench_function("response", |bench| {
         bench.iter(|| match server.engine.handle(now, &path, response.as_bytes(), &mut out) {
             Verdict::Forward(edits, to) => black_box((edits.growth(), to)),
-            other => panic!("{other:?}"),
+            other => unreachable!("a response of ours goes back: {other:?}"),
         });
     });
     group.finish();

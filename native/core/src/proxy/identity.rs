@@ -2,6 +2,7 @@
 
 use super::request::Request;
 use crate::auth::{Attempt, Challenger, Identity, Verdict};
+use crate::counter::Counter;
 use crate::registrar::Register;
 use crate::respond::Answer;
 use crate::store::Store;
@@ -32,6 +33,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 Verdict::Challenge(challenge) => {
                     let realm = attempt.realm;
                     authenticator.challenge(Challenger::Proxy, realm, challenge, self.now, chance, &mut lines);
+                    counters.count(Counter::Challenges);
                     Err(Answer { status: Challenger::Proxy.status(), reason: b"", lines: &lines })
                 }
                 Verdict::Refuse { status, reason } => Err(Answer { status, reason: reason.as_bytes(), lines: b"" }),
