@@ -2,7 +2,6 @@
 //!
 //! What is built is read and validated before it is handed out, so that nothing illegal leaves.
 
-use crate::edit::INITIAL_MAX_FORWARDS;
 use crate::error::{BuildErrorKind, build_error, parse_error};
 use crate::header::line;
 use crate::message::PyMessage;
@@ -30,7 +29,7 @@ pub(crate) struct PyRequest {
 #[pymethods]
 impl PyRequest {
     #[new]
-    #[pyo3(signature = (method, uri, *, via, from_, to, call_id, cseq, max_forwards = INITIAL_MAX_FORWARDS,
+    #[pyo3(signature = (method, uri, *, via, from_, to, call_id, cseq, max_forwards = 70,
         contact = None, headers = None, body = None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
@@ -280,7 +279,7 @@ fn body_octets(body: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u8>> {
 
 /// Refuses what we would refuse from others.
 fn checked<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let mut index = Index::with_capacity(1024);
+    let mut index = Index::new();
     let limits = Limits::default();
     let view = parse(message, &mut index, &limits).map_err(parse_error)?;
     validate(&view, &limits).map_err(|rejection| build_error(BuildErrorKind::Value, rejection.reason.into()))?;
@@ -288,7 +287,7 @@ fn checked<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>
 }
 
 fn parsed(bytes: &Bound<'_, PyBytes>) -> PyResult<PyMessage> {
-    let mut index = Index::with_capacity(1024);
+    let mut index = Index::new();
     parse(bytes.as_bytes(), &mut index, &Limits::default()).map_err(parse_error)?;
     Ok(PyMessage::new(bytes.clone(), &index))
 }

@@ -232,7 +232,7 @@ impl PyEditor {
 }
 
 /// RFC 3261 §16.6 step 3, §8.1.1.6.
-pub(crate) const INITIAL_MAX_FORWARDS: u8 = 70;
+const INITIAL_MAX_FORWARDS: u8 = 70;
 
 fn set(message: &Message<'_>, edits: &mut Edits, name: &str, value: &[u8]) -> PyResult<()> {
     let mut fields = message.by_name(name.as_bytes());

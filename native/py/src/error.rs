@@ -79,8 +79,6 @@ pub(crate) enum BuildErrorKind {
     Method,
     /// A status code outside 100 to 699.
     Status,
-    /// A URI with a blank or control character in it.
-    Uri,
     /// A part that does not follow its grammar: host, transport, parameter name.
     Value,
     /// Max-Forwards is 0 and cannot be counted down. RFC 3261 §16.3 step 3.
@@ -94,7 +92,6 @@ kinds! { build_kind, BUILD_KINDS, BuildErrorKind {
     LineBreak => "line-break", None;
     Method => "method", None;
     Status => "status", None;
-    Uri => "uri", None;
     Value => "value", None;
     Hops => "hops", Some(483);
     StartLine => "start-line", None;

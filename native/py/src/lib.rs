@@ -53,9 +53,15 @@ mod _native {
     #[pymodule]
     mod server {
         #[pymodule_export]
-        use crate::server::{
-            check, compile_table, counter_names, counters, digests, explain, run_worker, store::PyStore,
-        };
+        use crate::server::explain::explain;
+        #[pymodule_export]
+        use crate::server::store::{PyStore, record_id_of};
+        #[pymodule_export]
+        use crate::server::table::compile_table;
+        #[pymodule_export]
+        use crate::server::worker::run_worker;
+        #[pymodule_export]
+        use crate::server::{check, counter_names, counters};
         use pyo3::prelude::*;
 
         #[pymodule_init]

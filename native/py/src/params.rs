@@ -2,8 +2,8 @@
 
 use crate::error::{BuildErrorKind, build_error};
 use crate::text::{octets, text};
-use dialplane_syntax::{Host, Params};
 use dialplane_syntax::chars::{is_token, strip_quotes, unescape_quoted, write_quoted};
+use dialplane_syntax::{Host, Params};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyMapping, PyString};
 
@@ -38,9 +38,13 @@ pub(crate) fn plain<'py>(py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, P
 /// Appends parameters of a header field from a mapping of names to `str`, `int` or `None`. A value that is no token or
 /// host is quoted.
 pub(crate) fn write(params: Option<&Bound<'_, PyAny>>, out: &mut Vec<u8>) -> PyResult<()> {
-    write_each(params, out, |value, out| {
-        if is_bare(value) { out.extend_from_slice(value) } else { write_quoted(value, out) }
-    })
+    write_each(
+        params,
+        out,
+        |value, out| {
+            if is_bare(value) { out.extend_from_slice(value) } else { write_quoted(value, out) }
+        },
+    )
 }
 
 /// Appends parameters of a URI; what a value may not hold is escaped.

@@ -4,8 +4,8 @@ use crate::error::{incomplete, parse_error};
 use crate::message::PyMessage;
 use dialplane_syntax::stream::{Framed, Framer};
 use dialplane_syntax::{Index, Limits, ParseError, Rejection, Status, parse_stream, validate};
-use pyo3::exceptions::PyTypeError;
 use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 use std::cell::RefCell;
@@ -266,6 +266,9 @@ impl From<Rejection> for PyRejection {
 /// Whether a message may be worked with: ``None``, or the first reason against it.
 #[pyfunction]
 #[pyo3(name = "validate", signature = (message, /, *, limits = None))]
-pub(crate) fn validate_message(message: &Bound<'_, PyMessage>, limits: Option<&Bound<'_, PyLimits>>) -> Option<PyRejection> {
+pub(crate) fn validate_message(
+    message: &Bound<'_, PyMessage>,
+    limits: Option<&Bound<'_, PyLimits>>,
+) -> Option<PyRejection> {
     validate(&message.get().view(message.py()), &PyLimits::of(limits)).err().map(PyRejection::from)
 }

@@ -63,9 +63,8 @@ pub(crate) fn method_text<'py>(py: Python<'py>, method: Method, name: &[u8]) -> 
     if method == Method::Other {
         return text(py, name);
     }
-    let names = NAMES.get_or_init(py, || {
-        Method::ALL.iter().map(|method| PyString::intern(py, method.name()).unbind()).collect()
-    });
+    let names = NAMES
+        .get_or_init(py, || Method::ALL.iter().map(|method| PyString::intern(py, method.name()).unbind()).collect());
     // `Method::ALL` is in the order of the variants.
     names.get(method as usize).map_or_else(|| text(py, name), |name| Ok(name.bind(py).clone()))
 }

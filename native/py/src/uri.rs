@@ -234,13 +234,7 @@ impl PyUri {
 }
 
 fn parts(octets: &[u8]) -> Result<Parts, dialplane_syntax::UriError> {
-    let none = Parts {
-        scheme: Scheme::Other,
-        user: Span::NONE,
-        password: Span::NONE,
-        host: Span::NONE,
-        port: None,
-    };
+    let none = Parts { scheme: Scheme::Other, user: Span::NONE, password: Span::NONE, host: Span::NONE, port: None };
     Ok(match Uri::parse(octets)? {
         Uri::Sip(uri) => Parts {
             scheme: if uri.secure { Scheme::Sips } else { Scheme::Sip },

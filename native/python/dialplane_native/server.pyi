@@ -7,6 +7,7 @@ here logs; what is to be logged goes over the control channel of the worker.
 from collections.abc import Callable, Sequence
 from typing import Literal, Self, final
 
+from dialplane_native.errors import StoreError as StoreError
 from dialplane_native.records import Binding, Credentials, IdRange, WorkerCounters
 
 __all__ = [
@@ -20,9 +21,6 @@ __all__ = [
     "record_id",
     "run_worker",
 ]
-
-class StoreError(Exception):
-    """The shared store cannot be opened or used; the text is fit for the operator."""
 
 def run_worker(boot: bytes, control_fd: int) -> int:
     """Runs the engine until it is told to stop; the GIL is released meanwhile. Returns the exit status (0: as told).
@@ -95,10 +93,16 @@ class Store:
     """The shared store of one host. ``role`` says what this process does with it.
 
     ``supervisor`` creates or repairs it (and discards it after a power failure), ``control`` mirrors and sweeps it,
-    ``reader`` only looks.
+    ``reader`` only looks. ``listeners`` are the addresses of ``config.listen`` in their order: the column ``socket`` of
+    a binding is taken from them, and found again among them by :meth:`restore`. Several threads may use one store.
     """
 
-    def __new__(cls, folder: str, role: Literal["supervisor", "control", "reader"]) -> Self: ...
+    def __new__(
+        cls,
+        folder: str,
+        role: Literal["supervisor", "control", "reader"],
+        listeners: Sequence[str] | None = None,
+    ) -> Self: ...
     @property
     def discarded(self) -> bool:
         """The contents were given up because the machine went down without a clean stop: bindings and credentials
@@ -145,9 +149,19 @@ class Store:
         """
 
     def put_credentials(
-        self, user: str, realm: str, md5: str | None, sha256: str | None, sha512_256: str | None
+        self,
+        user: str,
+        realm: str,
+        md5: str | None,
+        sha256: str | None,
+        sha512_256: str | None,
+        md5_domain: str | None = None,
     ) -> None:
-        """Sets the digests (hexadecimal) of ``user`` in ``realm``; ``None`` for those that are not known."""
+        """Sets the digests (hexadecimal) of ``user`` in ``realm``; ``None`` for those that are not known.
+
+        ``md5_domain`` is Kamailio's ``ha1b``: of ``user@domain:realm:password``, for phones that send the whole address
+        as user name.
+        """
 
     def remove_credentials(self, user: str, realm: str) -> bool:
         """Forgets the digests of ``user`` in ``realm``. Returns whether there were any."""

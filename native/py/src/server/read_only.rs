@@ -1,0 +1,84 @@
+//! The shared store, looked at and never changed: what `explain` gives to the engine.
+
+use dialplane_core::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
+use dialplane_store::{SharedHealth, SharedStore, SharedTable};
+
+/// See the module. Without a store (no server has run) every table is empty.
+#[derive(Debug)]
+pub(super) struct ReadOnly<'s> {
+    bindings: Records<'s>,
+    credentials: Records<'s>,
+    nonces: Unused,
+    health: Health<'s>,
+}
+
+impl<'s> ReadOnly<'s> {
+    pub(super) fn new(store: Option<&'s SharedStore>) -> Self {
+        Self {
+            bindings: Records(store.map(Store::bindings)),
+            credentials: Records(store.map(Store::credentials)),
+            nonces: Unused,
+            health: Health(store.map(Store::health)),
+        }
+    }
+}
+
+impl<'s> Store for ReadOnly<'s> {
+    type Table = Records<'s>;
+    type Nonces = Unused;
+    type Health = Health<'s>;
+
+    fn bindings(&self) -> &Records<'s> {
+        &self.bindings
+    }
+
+    fn credentials(&self) -> &Records<'s> {
+        &self.credentials
+    }
+
+    fn nonces(&self) -> &Unused {
+        &self.nonces
+    }
+
+    fn health(&self) -> &Health<'s> {
+        &self.health
+    }
+}
+
+/// A table whose updates come to nothing.
+#[derive(Debug)]
+pub(super) struct Records<'s>(Option<&'s SharedTable>);
+
+impl Table for Records<'_> {
+    fn read(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError> {
+        self.0.map_or(Ok(false), |table| table.read(key, value))
+    }
+
+    fn update(&self, key: &[u8], change: &mut dyn FnMut(&[u8], &mut Vec<u8>) -> Change) -> Result<Change, StoreError> {
+        let (mut present, mut next) = (Vec::new(), Vec::new());
+        self.read(key, &mut present)?;
+        Ok(change(&present, &mut next))
+    }
+}
+
+/// Takes every nonce count for a fresh one.
+#[derive(Debug)]
+pub(super) struct Unused;
+
+impl Nonces for Unused {
+    fn mark(&self, _: NonceId, _: u32) -> NonceUse {
+        NonceUse::Fresh
+    }
+}
+
+/// Health that is only read.
+#[derive(Debug)]
+pub(super) struct Health<'s>(Option<&'s SharedHealth>);
+
+impl TargetHealth for Health<'_> {
+    fn read(&self, target: u64) -> u64 {
+        self.0.map_or(0, |health| health.read(target))
+    }
+
+    fn write(&self, _: u64, _: u64) {}
+}
