@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 
 async def test_every_worker_serves_and_a_single_sender_reaches_them_all(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        assert server.supervisor.facts()["spread"] == "random"
+        assert server.supervisor.facts()["spread"] == "by Call-ID"
         seen = {(await server.ask("hello")).split()[0] for _ in range(64)}
     assert seen == {"0", "1"}
 

@@ -55,7 +55,7 @@ class Listeners:
         """How datagrams are spread over the workers, for ``dialplane status``."""
         if all(len(group) == 1 for group in self.groups):
             return "one worker"
-        return "by address" if self.spread_refusal else "random"
+        return "by address" if self.spread_refusal else "by Call-ID"
 
     @property
     def receive_buffer(self) -> int:

@@ -228,7 +228,7 @@ class Supervisor:
     def _is_ready(self) -> None:
         if self._listeners.spread_refusal is not None:
             _log.warning(
-                "the kernel spreads datagrams by address, not at random", reason=str(self._listeners.spread_refusal)
+                "the kernel spreads datagrams by address, not by Call-ID", reason=str(self._listeners.spread_refusal)
             )
         _log.info(
             "ready",
