@@ -28,7 +28,6 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run("users", "list")``: exit status and output."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.delenv("DIALPLANE_CONFIG", raising=False)
 
     def call(*arguments: str, stdin: str = "") -> Result:

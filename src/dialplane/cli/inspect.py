@@ -158,7 +158,7 @@ def _show_difference(before: bytes, after: bytes, *, is_reply: bool) -> None:
     old, new = (octets.decode(errors="replace").splitlines() for octets in (before, after))
     if is_reply:
         for line in new:
-            out.print(f"  {line}", markup=False)
+            out.print(f"  {line}", markup=False, soft_wrap=True)
         return
     styles = {"+": "green", "-": "red", "?": None}
     for line in difflib.ndiff(old, new):

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from dialplane.config import Config
     from dialplane.configuration import Loaded
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# A program that reads our output gets whole lines; a person gets what fits.
+_WIDE = 500
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
 
 ConfigOption: TypeAlias = Annotated[
     Path | None,

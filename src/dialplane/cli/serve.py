@@ -58,8 +58,9 @@ def _introduce(config: Config, users: list[User]) -> None:
         table.add_row(user.name, user.password or "(the one you set)", f"{DOMAIN}:{port}", f"sip:{user.name}@{DOMAIN}")
     first, second = users[0].name, users[1].name
     hints = (
-        f"\nGive one softphone the account {first}, another one {second} (transport UDP, no outbound proxy),\n"
-        f"and let {first} call sip:{second}@{DOMAIN}. Ctrl-C stops the server."
+        f"\nGive one softphone the account {first}, another one {second}\n"
+        f"(transport UDP, no outbound proxy), and let {first} call\n"
+        f"sip:{second}@{DOMAIN}. Ctrl-C stops the server.\n"
     )
     if config.admin.address:
         hints += f"\nStatus: http://{config.admin.address}/status, or: dialplane status"

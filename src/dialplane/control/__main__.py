@@ -54,7 +54,7 @@ class Control:
         self._channel = channel
         self._stop = asyncio.Event()
         self._grace = 0.0
-        self._store = Store(boot.data, "control")
+        self._store = Store(boot.data, "control", [listen.address for listen in config.listen])
         url = config.database.url
         mirrored = None if url == "none" else database(url)
         mirror_status = MirrorStatus(database=mirrored.name if mirrored else "none")

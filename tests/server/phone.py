@@ -1,0 +1,104 @@
+"""A telephone of sixty lines: registers with digest, sends requests, waits for them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import uuid
+
+_CHALLENGE = re.compile(rb"^(?:WWW|Proxy)-Authenticate: Digest (.*)$", re.MULTILINE | re.IGNORECASE)
+_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+class Phone:
+    """One user on one UDP socket."""
+
+    def __init__(self, user: str, domain: str, server: tuple[str, int], password: str = "") -> None:
+        self.user, self.domain, self.password = user, domain, password
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.connect(server)
+        self.socket.settimeout(10)
+        self.port = self.socket.getsockname()[1]
+        self._call_id = uuid.uuid4().hex
+        self._cseq = 0
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def request(self, method: str, uri: str, to: str, *more: str) -> bytes:
+        """The octets of a request."""
+        self._cseq += 1
+        lines = [
+            f"{method} {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{uuid.uuid4().hex};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:{self.user}@{self.domain}>;tag={self._call_id[:8]}",
+            f"To: <{to}>",
+            f"Call-ID: {self._call_id}",
+            f"CSeq: {self._cseq} {method}",
+            *more,
+            "Content-Length: 0",
+        ]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    def ask(self, method: str, uri: str, to: str, *more: str, algorithm: str = "SHA-256") -> int:
+        """Sends a request, with credentials when it is challenged. The final status."""
+        status, answer = self._exchange(self.request(method, uri, to, *more))
+        if status not in {401, 407}:
+            return status
+        credentials = self._answer_to_challenge(status, answer, method, uri, algorithm)
+        return self._exchange(self.request(method, uri, to, credentials, *more))[0]
+
+    def send_with_credentials(self, method: str, uri: str, algorithm: str = "SHA-256") -> None:
+        """Sends a request, is challenged, and sends it again; whoever it is for may answer."""
+        contact = f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"
+        status, answer = self._exchange(self.request(method, uri, uri, contact))
+        credentials = self._answer_to_challenge(status, answer, method, uri, algorithm)
+        self.socket.send(self.request(method, uri, uri, credentials, contact))
+
+    def answer(self, request: bytes, status: str) -> None:
+        """Answers a request. RFC 3261 §8.2.6.2."""
+        copied = (b"via:", b"v:", b"from:", b"f:", b"to:", b"t:", b"call-id:", b"i:", b"cseq:", b"record-route:")
+        lines = [line for line in request.split(b"\r\n") if line.lower().startswith(copied)]
+        head = [f"SIP/2.0 {status}".encode(), *lines, b"Content-Length: 0"]
+        self.socket.send(b"\r\n".join(head) + b"\r\n\r\n")
+
+    def register(self, *, expires: int = 600, algorithm: str = "SHA-256") -> int:
+        """Registers this socket as contact. The final status."""
+        contact = f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"
+        aor = f"sip:{self.user}@{self.domain}"
+        return self.ask("REGISTER", f"sip:{self.domain}", aor, contact, f"Expires: {expires}", algorithm=algorithm)
+
+    def receive(self) -> bytes:
+        """The next datagram."""
+        return self.socket.recv(65536)
+
+    def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        self.socket.send(request)
+        while True:
+            answer = self.receive()
+            status = int(answer.split(b" ", 2)[1])
+            if status >= 200:
+                return status, answer
+
+    def _answer_to_challenge(self, status: int, answer: bytes, method: str, uri: str, algorithm: str) -> str:
+        for challenge in _CHALLENGE.findall(answer):
+            values = dict(re.findall(rb'(\w+)="?([^",]*)"?', challenge))
+            if values.get(b"algorithm", b"MD5").decode() == algorithm:
+                header = "Authorization" if status == 401 else "Proxy-Authorization"
+                return f"{header}: {self._credentials(method, uri, values, algorithm)}"
+        raise AssertionError(f"no challenge with {algorithm}: {answer!r}")
+
+    def _credentials(self, method: str, uri: str, challenge: dict[bytes, bytes], algorithm: str) -> str:
+        def digest(text: str) -> str:
+            return _HASHES[algorithm](text.encode()).hexdigest()
+
+        realm, nonce = challenge[b"realm"].decode(), challenge[b"nonce"].decode()
+        secret, action = digest(f"{self.user}:{realm}:{self.password}"), digest(f"{method}:{uri}")
+        answer = digest(f"{secret}:{nonce}:00000001:c0ffee:auth:{action}")
+        return (
+            f'Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="{uri}", response="{answer}", '
+            f'algorithm={algorithm}, qop=auth, nc=00000001, cnonce="c0ffee"'
+        )
