@@ -11,10 +11,11 @@ from .endpoint import Endpoint
 from .message import Message, parse
 from .namespace import HOSTS
 from .sipp import Sipp, finish
-from .subject import Rule, Server, Setup
+from .subject import EVERYBODY, Rule, Server, Setup
 
 RECORDED = Setup(record_route=True)
-DIRECT = Setup(record_route=False)
+DIRECT = Setup(record_route=False, trusted=EVERYBODY)
+"""Both sides use the server as outbound proxy for the whole call, so that it has to relay to their contacts."""
 
 
 def register_bob() -> None:
@@ -80,7 +81,8 @@ def test_recorded_route_names_the_server(serve: Callable[[Setup], Server], sipp:
 
 def test_redirect_is_followed(serve: Callable[[Setup], Server], sipp: Sipp, capture: Capture) -> None:
     """302 by rule (RFC 3261 §8.3); the caller then reaches the contact through the same server."""
-    serve(Setup(rules=(Rule(users=("bob",), domains=("example.org",), redirect=("sip:bob@192.0.2.12:5060",)),)))
+    rule = Rule(users=("bob",), domains=("example.org",), redirect=("sip:bob@192.0.2.12:5060",))
+    serve(Setup(rules=(rule,), trusted=EVERYBODY))
     with sipp.running("uas", "bob") as answering:
         sipp.run("uac-redirected", "alice")
         finish(answering)

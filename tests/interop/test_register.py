@@ -9,6 +9,7 @@ from .capture import Capture
 from .message import Message, parse
 from .sipp import Sipp
 from .subject import Server, Setup, User
+from .waiting import eventually
 
 
 def last_response(capture: Capture) -> Message:
@@ -67,4 +68,4 @@ def test_many_users(serve: Callable[[Setup], Server], sipp: Sipp) -> None:
         keys={"expires": "600"},
         options=["-auth_uri", "example.org"],
     )
-    assert server.locations().keys() == {f"sip:{user.name}@example.org" for user in users}
+    eventually(lambda: server.locations().keys() == {f"sip:{user.name}@example.org" for user in users})

@@ -8,7 +8,8 @@ from pathlib import Path
 from .namespace import HOSTS, SUBJECT
 from .process import Process
 from .sipp import Sipp, finish
-from .subject import Server, Setup
+from .subject import EVERYBODY, Server, Setup
+from .waiting import eventually
 
 
 def sipsak(folder: Path, *options: str) -> str:
@@ -30,12 +31,12 @@ def test_register(serve: Callable[[Setup], Server], tmp_path: Path) -> None:
     # -i means a Via all the same; -p must come before -s, or sipsak wants to resolve the domain.
     user = ["-p", SUBJECT, "-u", "alice", "-a", "wonderland", "-s", "sip:alice@example.org"]
     assert "successful" in sipsak(tmp_path, "-U", "-i", "-vv", "-C", contact, "-x", "600", *user)
-    assert server.locations() == {"sip:alice@example.org": {contact}}
+    eventually(lambda: server.locations() == {"sip:alice@example.org": {contact}})
 
 
 def test_trace_route(serve: Callable[[Setup], Server], sipp: Sipp, tmp_path: Path) -> None:
     """First hop: our 483; second: the user agent itself."""
-    serve(Setup())
+    serve(Setup(trusted=EVERYBODY))
     with sipp.running("uas-options", "bob") as answering:
         text = sipsak(tmp_path, "-T", "-vv", "-p", SUBJECT, "-s", f"sip:bob@{HOSTS['bob']}:5060")
         finish(answering)

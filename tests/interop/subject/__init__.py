@@ -9,9 +9,9 @@ from pathlib import Path
 
 from .dialplane import Dialplane
 from .kamailio import Kamailio
-from .setup import Rule, Server, Setup, User
+from .setup import EVERYBODY, Rule, Server, Setup, User
 
-__all__ = ["NAME", "Rule", "Server", "Setup", "User", "serving"]
+__all__ = ["EVERYBODY", "NAME", "Rule", "Server", "Setup", "User", "serving"]
 
 NAME = os.environ.get("DIALPLANE_SUBJECT", "dialplane")
 """The subject of this run."""

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from tests.interop.namespace import SUBJECT
 
+EVERYBODY = ("192.0.2.0/24",)
+"""All hosts of the test network, for :attr:`Setup.trusted`."""
+
 
 @dataclass(frozen=True)
 class User:
@@ -52,8 +55,8 @@ class Setup:
     register_auth: bool = True
     call_auth: bool = False
     record_route: bool = False
-    trusted: tuple[str, ...] = ("192.0.2.0/24",)
-    """Who may be relayed to other domains without credentials."""
+    trusted: tuple[str, ...] = ()
+    """Who is never challenged, and may be relayed to other domains."""
     rules: tuple[Rule, ...] = ()
     """Without a rule that fits: our domains are looked up in the location table, others go where the URI says."""
     min_expires: int = 60
