@@ -120,7 +120,8 @@ impl<S: Store> Engine<S> {
                 return Verdict::Done;
             }
         };
-        let mut turn = Turn { snapshot: &self.snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
+        let mut turn =
+            Turn { snapshot: &self.snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
         match turn.run() {
             Step::Done => Verdict::Done,
             Step::Forward(to) => Verdict::Forward(&self.work.edits, to),

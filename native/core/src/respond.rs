@@ -24,7 +24,13 @@ pub(crate) struct Answer<'a> {
 pub(crate) const TAG: usize = WORD;
 
 /// Appends the To tag of our response to `message`: the same for each retransmission, and for its ACK (RFC 3261 §8.2.7).
-pub(crate) fn push_tag(snapshot: &Snapshot, message: &Message<'_>, via: &Via<'_>, scratch: &mut Vec<u8>, tag: &mut Vec<u8>) {
+pub(crate) fn push_tag(
+    snapshot: &Snapshot,
+    message: &Message<'_>,
+    via: &Via<'_>,
+    scratch: &mut Vec<u8>,
+    tag: &mut Vec<u8>,
+) {
     scratch.clear();
     scratch.extend_from_slice(message.call_id().unwrap_or_default());
     scratch.push(b' ');

@@ -58,7 +58,9 @@ impl Snapshot {
                 Some(Host::Name(name)) => drop(domains.insert(name.to_ascii_lowercase())),
                 Some(Host::V4(v4)) => addresses.push(v4.into()),
                 Some(Host::V6(v6)) => addresses.push(v6.into()),
-                None => errors.push(ConfigError::new(format!("domains[{index}]"), format!("'{domain}' is not a host name"))),
+                None => {
+                    errors.push(ConfigError::new(format!("domains[{index}]"), format!("'{domain}' is not a host name")))
+                }
             }
         }
         let mut collect = |result: Result<_, Vec<ConfigError>>| result.map_err(|more| errors.extend(more)).ok();

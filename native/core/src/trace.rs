@@ -51,7 +51,11 @@ fn describe(step: &Step<'_>) -> String {
     match &step.outcome {
         Outcome::Decides { prefix: Some(prefix) } => format!("rule {rule} decides: its prefix {prefix} is the longest"),
         Outcome::Decides { prefix: None } => format!("rule {rule} decides"),
-        Outcome::Failed { condition, wanted, found } => format!("rule {rule} does not: {condition} is {found}, not {wanted}"),
-        Outcome::Outdone { by, .. } => format!("rule {rule} would, but rule {by} has a longer prefix or stands above it"),
+        Outcome::Failed { condition, wanted, found } => {
+            format!("rule {rule} does not: {condition} is {found}, not {wanted}")
+        }
+        Outcome::Outdone { by, .. } => {
+            format!("rule {rule} would, but rule {by} has a longer prefix or stands above it")
+        }
     }
 }

@@ -25,7 +25,9 @@ fn response_to(forwarded: &str, status: &str) -> String {
     let lines: Vec<&str> = forwarded
         .split("\r\n")
         .skip(1)
-        .filter(|line| ["Via", "From", "To", "Call-ID", "CSeq", "Record-Route"].iter().any(|name| line.starts_with(name)))
+        .filter(|line| {
+            ["Via", "From", "To", "Call-ID", "CSeq", "Record-Route"].iter().any(|name| line.starts_with(name))
+        })
         .collect();
     format!("SIP/2.0 {status}\r\n{}\r\nContent-Length: 0\r\n\r\n", lines.join("\r\n"))
 }
@@ -98,7 +100,8 @@ fn the_top_via_tells_where_the_request_came_from() {
         ("pc33.example.com", "192.0.2.101:7000", ";received=192.0.2.101"),
     ];
     for (sent_by, from, mark) in cases {
-        let text = request("INVITE", "sip:bob@example.com", "").replace("192.0.2.101:5060;branch", &format!("{sent_by};branch"));
+        let text = request("INVITE", "sip:bob@example.com", "")
+            .replace("192.0.2.101:5060;branch", &format!("{sent_by};branch"));
         let sent = forwarder().receive(from, &text).expect("forwarded");
         let expected = format!("Via: SIP/2.0/UDP {sent_by};branch=z9hG4bK74bf9{mark}\r\n");
         assert!(sent.text.contains(&expected), "{sent_by} from {from}: {}", sent.text);
@@ -179,7 +182,11 @@ fn a_route_of_ours_is_taken_off_and_the_next_followed() {
     let cases = [
         ("Route: <sip:192.0.2.1;lr>", NEXT, None),
         ("Route: <sip:192.0.2.1:5060;lr>, <sip:192.0.2.77;lr>", "192.0.2.77:5060", Some("<sip:192.0.2.77;lr>")),
-        ("Route: <sip:192.0.2.1;lr>,<sip:192.0.2.1;lr>,<sip:192.0.2.77:5070;lr>", "192.0.2.77:5070", Some("<sip:192.0.2.77:5070;lr>")),
+        (
+            "Route: <sip:192.0.2.1;lr>,<sip:192.0.2.1;lr>,<sip:192.0.2.77:5070;lr>",
+            "192.0.2.77:5070",
+            Some("<sip:192.0.2.77:5070;lr>"),
+        ),
         ("Route: <sip:example.com;lr>\nRoute: <sip:192.0.2.77;lr>", "192.0.2.77:5060", Some("<sip:192.0.2.77;lr>")),
         ("Route: <sip:192.0.2.77;lr>", "192.0.2.77:5060", Some("<sip:192.0.2.77;lr>")),
     ];
@@ -198,11 +205,13 @@ fn a_route_of_ours_is_taken_off_and_the_next_followed() {
 #[test]
 fn a_strict_router_gets_its_uri_in_the_start_line() {
     let mut server = Server::new(json!({"proxy": {"trusted": ["192.0.2.101"]}}));
-    let text = request("BYE", "sip:bob@198.51.100.4", "Route: <sip:192.0.2.1;lr>, <sip:192.0.2.77>, <sip:192.0.2.78;lr>");
+    let text =
+        request("BYE", "sip:bob@198.51.100.4", "Route: <sip:192.0.2.1;lr>, <sip:192.0.2.77>, <sip:192.0.2.78;lr>");
     let sent = server.receive(ALICE, &text).expect("forwarded");
     assert_eq!(sent.to.to_string(), "192.0.2.77:5060");
     assert!(sent.text.starts_with("BYE sip:192.0.2.77 SIP/2.0\r\n"), "{}", sent.text);
-    let routes: Vec<_> = sent.lines().into_iter().filter_map(|line| line.strip_prefix("Route: ")).map(str::to_owned).collect();
+    let routes: Vec<_> =
+        sent.lines().into_iter().filter_map(|line| line.strip_prefix("Route: ")).map(str::to_owned).collect();
     assert_eq!(routes, ["<sip:192.0.2.78;lr>", "<sip:bob@198.51.100.4>"]);
 }
 
@@ -330,7 +339,8 @@ fn a_rule_may_answer_drop_or_change_the_number() {
     let tag = gone.value("To").expect("To").to_owned();
     let again = server.receive(ALICE, &request("INVITE", "sip:gone@example.com", "")).expect("answered");
     assert_eq!(again.value("To"), Some(tag.as_str()), "the same tag for a retransmission");
-    let ack = request("ACK", "sip:gone@example.com", "").replace("To: Bob <sip:bob@example.com>", &format!("To: {tag}"));
+    let ack =
+        request("ACK", "sip:gone@example.com", "").replace("To: Bob <sip:bob@example.com>", &format!("To: {tag}"));
     assert_eq!(server.receive(ALICE, &ack), None);
     assert_eq!(server.receive(ALICE, &request("CANCEL", "sip:gone@example.com", "")), None);
     assert_eq!(server.receive(ALICE, &request("INVITE", "sip:scanner@example.com", "")), None);
@@ -365,7 +375,12 @@ fn a_name_is_asked_for_and_the_request_follows_the_answer() {
     let question = server.engine.poll_question().expect("a question");
     assert_eq!((&*question.host, question.port), (&b"carrier.example.net"[..], None));
     let now = server.now;
-    server.engine.handle_answer(now, &question, &["[2001:db8::1]:5060".parse().expect(""), NEXT.parse().expect("")], 60);
+    server.engine.handle_answer(
+        now,
+        &question,
+        &["[2001:db8::1]:5060".parse().expect(""), NEXT.parse().expect("")],
+        60,
+    );
     let parked = server.engine.poll_ready().expect("what waited");
     let sent = server.receive_bytes(ALICE, &parked.bytes).expect("forwarded");
     assert_eq!(sent.to.to_string(), NEXT, "the address that a listener can reach");
@@ -433,7 +448,9 @@ fn targets_are_probed_and_a_silent_one_is_left_out() {
 fn challenges_shrink_to_fit() {
     let mut server = Server::new(json!({"auth": {"register": true, "calls": true}}));
     let long = "Contact: <sip:alice@192.0.2.101>\nUser-Agent: A telephone with quite a name 1.2.3\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, REFER, NOTIFY, MESSAGE, SUBSCRIBE, INFO, UPDATE, PRACK\nSupported: replaces, outbound, gruu, path\n";
-    for (lines, challenges) in [(long, 2), ("Contact: <sip:alice@192.0.2.101>\nUser-Agent: A phone\nExpires: 3600\n", 1)] {
+    for (lines, challenges) in
+        [(long, 2), ("Contact: <sip:alice@192.0.2.101>\nUser-Agent: A phone\nExpires: 3600\n", 1)]
+    {
         let text = request("INVITE", "sip:bob@example.com", lines);
         let sent = server.receive(ALICE, &text).expect("answered");
         assert!(sent.text.starts_with("SIP/2.0 407 "), "{}", sent.text);

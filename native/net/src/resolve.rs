@@ -22,7 +22,6 @@ const DEADLINE: Duration = Duration::from_millis(4500);
 /// Addresses kept of one answer.
 const MOST_ADDRESSES: usize = 16;
 
-
 /// An answer for the engine.
 #[derive(Debug)]
 pub struct Answer {
@@ -101,7 +100,9 @@ async fn serve(mut questions: UnboundedReceiver<Question>, answers: Arc<Answers>
                 let (resolver, answers) = (resolver.clone(), Arc::clone(&answers));
                 tokio::task::spawn_local(async move {
                     let found = match &resolver {
-                        Some(resolver) => tokio::time::timeout(DEADLINE, find(resolver, &question)).await.ok().flatten(),
+                        Some(resolver) => {
+                            tokio::time::timeout(DEADLINE, find(resolver, &question)).await.ok().flatten()
+                        }
                         None => None,
                     };
                     let (addresses, ttl) = found.unwrap_or_default();

@@ -125,17 +125,7 @@ impl<S: Store> Worker<S> {
         let mut seed = [0; 8];
         getrandom(&mut seed).map_err(system("random numbers"))?;
         let engine = Engine::new(Arc::new(snapshot), store, WorkerId(boot.worker), u64::from_ne_bytes(seed), now);
-        Ok(Self {
-            engine,
-            secret,
-            open_tables,
-            sockets,
-            numbers,
-            control,
-            resolver,
-            events,
-            page,
-        })
+        Ok(Self { engine, secret, open_tables, sockets, numbers, control, resolver, events, page })
     }
 
     /// Serves until the supervisor says stop; returns when what was queued is done.

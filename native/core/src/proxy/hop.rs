@@ -43,13 +43,7 @@ pub(crate) enum Found {
 }
 
 /// Address and listener for a next hop. `preferred` is the listener to use if it can.
-pub(crate) fn find(
-    hop: &NextHop,
-    preferred: ListenerId,
-    snapshot: &Snapshot,
-    names: &mut Names,
-    now_ms: u64,
-) -> Found {
+pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, names: &mut Names, now_ms: u64) -> Found {
     let transport = hop.transport.unwrap_or(Transport::Udp);
     if !snapshot.has(transport) {
         return Found::Nowhere("no listener has its transport");

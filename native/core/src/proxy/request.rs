@@ -1,8 +1,8 @@
 //! A request's way through a proxy that keeps no transaction. RFC 3261 §16.3 to §16.6, §16.11.
 
+use super::branch::Origin;
 use super::branch::{self, Ours};
 use super::hop;
-use super::branch::Origin;
 use super::response::reply_address_of_request;
 use super::route::{self, Routed};
 use crate::auth::Identity;
@@ -130,7 +130,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 && listeners.iter().any(|listener| listener.is(&via.host, via.port))
         };
         let below = self.message.elements(HeaderId::VIA).skip(1);
-        looped(&request.essentials.via) || below.flat_map(|element| Via::parse(element.value, 0)).any(|via| looped(&via))
+        looped(&request.essentials.via)
+            || below.flat_map(|element| Via::parse(element.value, 0)).any(|via| looped(&via))
     }
 
     /// Whether an ACK answers a final response that we made ourselves: its To tag is then the one we gave.

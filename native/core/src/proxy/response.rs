@@ -78,21 +78,11 @@ pub(crate) fn forward(
     }
     edits.clear();
     edits.remove(message.elements(HeaderId::VIA).next()?.removal_range());
-    Some(Path {
-        transport: listener.transport,
-        listener: ours.listener,
-        connection: ConnectionId(0),
-        peer: reply_to,
-    })
+    Some(Path { transport: listener.transport, listener: ours.listener, connection: ConnectionId(0), peer: reply_to })
 }
 
 /// What the branch of a message's forward is made of. `None` when a field that it needs cannot be read.
-fn origin<'b>(
-    message: &Message<'b>,
-    via: &Via<'b>,
-    reply_to: SocketAddr,
-    listener: ListenerId,
-) -> Option<Origin<'b>> {
+fn origin<'b>(message: &Message<'b>, via: &Via<'b>, reply_to: SocketAddr, listener: ListenerId) -> Option<Origin<'b>> {
     Some(Origin {
         branch: via.branch.unwrap_or_default(),
         sent_by: via.sent_by(),

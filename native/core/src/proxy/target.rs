@@ -71,8 +71,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         };
         self.work.note(|| format!("by its Route to {hop}"));
         let record_route = self.snapshot.record_route;
-        let mut leaving =
-            Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route };
+        let mut leaving = Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
@@ -146,13 +145,8 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let mut uri = std::mem::take(&mut self.work.uri);
         uri.clear();
         let rewritten = !rule.rewrite.is_nothing() && rewrite_user(request, rule, &mut uri);
-        let leaving = |next| Leaving {
-            uri: rewritten.then_some(uri.as_slice()),
-            path: b"",
-            last_route: b"",
-            next,
-            record_route,
-        };
+        let leaving =
+            |next| Leaving { uri: rewritten.then_some(uri.as_slice()), path: b"", last_route: b"", next, record_route };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
             ForwardTo::Set(set) => match self.choose(request, *set) {

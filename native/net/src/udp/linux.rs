@@ -117,10 +117,7 @@ impl Batch {
         let mut memory = vec![0u8; STRIDE * BATCH].into_boxed_slice();
         let mut names = vec![empty_name(); BATCH].into_boxed_slice();
         let mut vectors: Box<[libc::iovec]> = (0..BATCH)
-            .map(|i| libc::iovec {
-                iov_base: memory[i * STRIDE + HEADROOM..].as_mut_ptr().cast(),
-                iov_len: LARGEST,
-            })
+            .map(|i| libc::iovec { iov_base: memory[i * STRIDE + HEADROOM..].as_mut_ptr().cast(), iov_len: LARGEST })
             .collect();
         let headers = (0..BATCH).map(|i| header(&mut names[i], &mut vectors[i])).collect();
         let mut send_names = vec![empty_name(); BATCH].into_boxed_slice();
@@ -209,7 +206,11 @@ impl Batch {
     /// Queues `range` of frame `i`, to be sent from socket number `socket`.
     pub fn queue_frame(&mut self, i: usize, range: Range<usize>, socket: u8, to: SocketAddr) {
         debug_assert!(range.end <= STRIDE, "a message stays in its frame");
-        self.queue.push(Queued { place: Place::Frame { start: i * STRIDE + range.start, len: range.len() }, socket, to });
+        self.queue.push(Queued {
+            place: Place::Frame { start: i * STRIDE + range.start, len: range.len() },
+            socket,
+            to,
+        });
     }
 
     /// Queues `range` of [`Self::own`].
