@@ -1,6 +1,5 @@
 //! Own responses of an element that keeps no transaction. RFC 3261 §8.2.6, §8.2.7, §16.11.
 
-use crate::auth::{compact, compact_one};
 use crate::counter::Counter;
 use crate::path::{ConnectionId, Path};
 use crate::proxy::response::reply_address_of_request;
@@ -89,25 +88,26 @@ impl<S> Turn<'_, '_, S> {
     /// Says the same in fewer octets until the response behind `begin` is no longer than the request: an unproved sender must
     /// not be able to have more sent to a victim than it sends itself. `false` when it cannot be said so.
     ///
-    /// DEVIATION from the rule that no octet more is sent: a challenge goes out even then, in its shortest form (some 50 octets
-    /// more than the shortest requests). A client whose request is shorter than any challenge could otherwise never log in.
+    /// DEVIATION from that rule: a challenge goes out whole, with every algorithm, only its other fields get shorter. The
+    /// shortest requests are shorter than any challenge, and their senders could otherwise never log in.
     fn fit(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) -> bool {
         let most = self.message.bytes().len();
-        let mut lines = Vec::new();
-        for shorter in [None, Some(compact as fn(&[u8], &mut Vec<u8>)), Some(compact_one), Some(nothing_optional)] {
-            if self.out.len() - begin <= most {
-                return true;
-            }
-            lines.clear();
-            match shorter {
-                None => lines.extend_from_slice(answer.lines),
-                Some(shorter) => shorter(answer.lines, &mut lines),
-            }
-            self.out.truncate(begin);
-            self.write(&Answer { lines: &lines, ..*answer }, tag, b"");
-            shrink(self.out, begin, &mut self.work.scratch);
+        if self.out.len() - begin <= most {
+            return true;
         }
-        self.out.len() - begin <= most || matches!(answer.status, 401 | 407)
+        self.rewrite(answer, tag, begin);
+        if self.out.len() - begin <= most || matches!(answer.status, 401 | 407) {
+            return true;
+        }
+        let lines = vital(answer.lines);
+        self.rewrite(&Answer { lines: &lines, ..*answer }, tag, begin);
+        self.out.len() - begin <= most
+    }
+
+    fn rewrite(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) {
+        self.out.truncate(begin);
+        self.write(answer, tag, b"");
+        shrink(self.out, begin, &mut self.work.scratch);
     }
 
     fn write(&mut self, answer: &Answer<'_>, tag: &[u8], server: &[u8]) {
@@ -120,16 +120,11 @@ impl<S> Turn<'_, '_, S> {
     }
 }
 
-/// The shortest challenge, and none of the lines that only inform.
-fn nothing_optional(lines: &[u8], out: &mut Vec<u8>) {
-    const OPTIONAL: [&[u8]; 4] = [b"Accept: ", b"Allow: ", b"Supported: ", b"Date: "];
-    let mut kept = Vec::new();
-    for line in lines.split_inclusive(|&octet| octet == b'\n') {
-        if !OPTIONAL.iter().any(|name| line.starts_with(name)) {
-            kept.extend_from_slice(line);
-        }
-    }
-    compact_one(&kept, out);
+/// The lines that do more than inform.
+fn vital(lines: &[u8]) -> Vec<u8> {
+    const INFORM: [&[u8]; 4] = [b"Accept: ", b"Allow: ", b"Supported: ", b"Date: "];
+    let each = lines.split_inclusive(|&octet| octet == b'\n');
+    each.filter(|line| !INFORM.iter().any(|name| line.starts_with(name))).flatten().copied().collect()
 }
 
 /// Rewrites the message behind `begin` in its shortest form: no reason phrase, compact names (RFC 3261 §7.3.3), no blanks

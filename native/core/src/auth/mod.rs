@@ -31,8 +31,6 @@ pub mod nonce;
 #[cfg(test)]
 mod tests;
 
-pub use challenge::{compact, compact_one};
-
 use crate::config::{self, ConfigError};
 use crate::counter::{Counter, Counters};
 use crate::keys::Keys;
