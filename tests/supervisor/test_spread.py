@@ -47,7 +47,9 @@ def receiver(group: list[socket.socket], message: bytes, source: socket.socket) 
     return group.index(ready[0])
 
 
-def message(call_id: str, *, start: str = "INVITE sip:bob@example.com SIP/2.0", before: int = 0, name: str = "Call-ID") -> bytes:
+def message(
+    call_id: str, *, start: str = "INVITE sip:bob@example.com SIP/2.0", before: int = 0, name: str = "Call-ID"
+) -> bytes:
     filler = f"X-Filler: {'x' * before}\r\n" if before else ""
     return (
         f"{start}\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{random.random()}\r\n{filler}"

@@ -1,13 +1,13 @@
-"""Spreads the datagrams of one SO_REUSEPORT group over its sockets by Call-ID, with a classic BPF program in the kernel.
+"""Spreads the datagrams of one SO_REUSEPORT group over its sockets by Call-ID: a classic BPF program in the kernel.
 
 Without it the kernel picks the socket by a hash of the addresses, so that a carrier which sends from one socket would
 load one worker. Spreading at random would load all, but let a 200 overtake its 180. So the messages of one call
-(RFC 3261 §8.1.1.4) go to one worker, whichever side they come from, and stay in order. The program needs no privilege.
+(RFC 3261 §8.1.1.4) go to one worker, whichever side they come from, and stay in order. No privilege is needed.
 
-Classic BPF has no loops, so the search for the header field is written out: every sixth place of the first 920 octets is
-compared with the six windows of four octets in ``CRLF Call-ID``, one of which an occurrence must hit. That is as far as
-the 4,096 instructions go that the kernel takes. A message in which it finds nothing (the compact form ``i``, a field
-further behind) is spread by the address of its sender.
+Classic BPF has no loops, so the search for the header field is written out: every sixth place of the first 920
+octets is compared with the six windows of four octets in ``CRLF Call-ID``, one of which an occurrence must hit. That
+is as far as the 4,096 instructions go that the kernel takes. A message in which it finds nothing (the compact form
+``i``, a field further behind) is spread by the address of its sender.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _found() -> list[_Step | str]:
 
 
 def _by_address() -> list[_Step | str]:
-    """A value made of where the sender's address and port stand in an IPv4 header without options; any octets will do."""
+    """A value made of where address and port of the sender stand in an IPv4 header; any octets will do."""
     return [
         "by address",
         _Step(_LOAD_WORD, _NETWORK_HEADER + 12),
