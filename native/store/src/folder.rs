@@ -39,8 +39,12 @@ impl fmt::Display for OpenError {
             OpenProblem::NotRunning(Unusable::OtherVersion) => {
                 write!(f, "{path} is of another version of dialplane; the server has to be started once")
             }
-            OpenProblem::NotRunning(_) => write!(f, "no dialplane server has run with {path} since this machine started"),
-            OpenProblem::System(error) if error.kind() == io::ErrorKind::StorageFull => write!(f, "{path}: no room on the disk"),
+            OpenProblem::NotRunning(_) => {
+                write!(f, "no dialplane server has run with {path} since this machine started")
+            }
+            OpenProblem::System(error) if error.kind() == io::ErrorKind::StorageFull => {
+                write!(f, "{path}: no room on the disk")
+            }
             OpenProblem::System(error) => write!(f, "{path}: {error}"),
         }
     }

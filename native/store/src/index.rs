@@ -76,7 +76,13 @@ impl<'a> Locked<'a> {
     /// # Errors
     /// [`StoreError::Corrupt`]
     #[inline(always)]
-    pub(crate) fn search(&self, index: Index<'a>, tag: Tag, key: &[u8], value: &mut Vec<u8>) -> Result<Search<'a>, StoreError> {
+    pub(crate) fn search(
+        &self,
+        index: Index<'a>,
+        tag: Tag,
+        key: &[u8],
+        value: &mut Vec<u8>,
+    ) -> Result<Search<'a>, StoreError> {
         let mut free = None;
         for (at, word) in index.from(tag) {
             let bucket = Bucket(load(word, Relaxed));

@@ -95,6 +95,14 @@ pub(crate) mod shard {
     pub(crate) const DUE: usize = 256;
 }
 
+const _: () = {
+    assert!(shard::FREE + class::COUNT <= shard::URGENT_BLOCKS);
+    assert!(shard::URGENT_BLOCKS + BLOCKS / 64 <= shard::LAZY_BLOCKS);
+    assert!(shard::LAZY_BLOCKS + BLOCKS / 64 <= shard::DUE);
+    assert!(shard::DUE + BLOCKS / 2 <= PAGE_WORDS);
+    assert!(CHUNKS.is_multiple_of(PAGE_WORDS));
+};
+
 /// What the database knows of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -313,6 +321,7 @@ pub(crate) mod class {
     /// Number of classes: every size to 64 units, then eight to each doubling.
     pub(crate) const COUNT: usize = 65 + 8 * 7;
     /// Largest slot, in units.
+    #[cfg(test)]
     pub(crate) const LARGEST: u32 = 64 << 7;
 
     /// Class of the smallest size that holds `units`.
@@ -352,15 +361,6 @@ mod tests {
             assert_eq!(class::holding(class::units(class)), class, "{units}");
             assert!(class::units(class) - units <= units / 8, "{units} wastes more than an eighth");
         }
-    }
-
-    #[test]
-    fn headers_do_not_overlap() {
-        assert!(shard::FREE + class::COUNT <= shard::URGENT_BLOCKS);
-        assert!(shard::URGENT_BLOCKS + BLOCKS / 64 <= shard::LAZY_BLOCKS);
-        assert!(shard::LAZY_BLOCKS + BLOCKS / 64 <= shard::DUE);
-        assert!(shard::DUE + BLOCKS / 2 <= PAGE_WORDS);
-        assert_eq!(CHUNKS % PAGE_WORDS, 0);
     }
 
     #[test]

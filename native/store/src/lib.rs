@@ -14,6 +14,7 @@ mod layout;
 mod lock;
 mod map;
 mod nonces;
+mod numbers;
 mod owner;
 mod page;
 mod place;
@@ -32,6 +33,9 @@ pub use feed::{Batch, Changes};
 pub use folder::{OpenError, OpenProblem};
 pub use health::SharedHealth;
 pub use nonces::SharedNonces;
+pub use numbers::{
+    CompileError, CsvError, CsvProblem, NumberFile, NumberFileError, NumberTableBuilder, NumberTableError, compile,
+};
 pub use page::SharedWords;
 pub use scan::Cursor;
 pub use secret::{SECRET_LENGTH, secret};

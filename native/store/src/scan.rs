@@ -105,7 +105,9 @@ impl Gathered {
                 return Ok(());
             }
             let whole = index::at(shard.space, place).and_then(|index| {
-                index.block(block).try_for_each(|(at, bucket)| self.add(shard, index.bucket(at), bucket, block, &wanted))
+                index
+                    .block(block)
+                    .try_for_each(|(at, bucket)| self.add(shard, index.bucket(at), bucket, block, &wanted))
             });
             fence(Acquire);
             if whole.is_some() && shard.place() == place {

@@ -43,7 +43,9 @@ fn write(path: &Path) -> io::Result<()> {
 
 fn read(path: &Path) -> io::Result<[u8; SECRET_LENGTH]> {
     let octets = fs::read(path)?;
-    octets.try_into().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a secret of ours: remove it to get a new one"))
+    octets
+        .try_into()
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a secret of ours: remove it to get a new one"))
 }
 
 #[cfg(test)]

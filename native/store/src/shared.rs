@@ -46,7 +46,7 @@ pub struct SharedStore {
 impl SharedStore {
     /// Opens the store in `folder`.
     ///
-    /// Each table takes 64 GiB of addresses (no memory; less where `ulimit -v` says so), and as much of disk and page cache
+    /// Each table takes 16 GiB of addresses (no memory; less where `ulimit -v` says so), and as much of disk and page cache
     /// as it has records. The supervisor also makes the folder, and the secret of the server.
     ///
     /// # Errors

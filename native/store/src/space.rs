@@ -19,9 +19,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"dpl:tabl");
 
-/// Address range that a table asks for, in octets: room for some 200 million bindings. It is only a range: neither memory
+/// Address range that a table asks for, in octets: room for some 50 million bindings. It is only a range: neither memory
 /// nor disk nor the limit on committed memory counts it. Where `ulimit -v` allows less, it is halved until it fits.
-const RESERVE: usize = 1 << 36;
+const RESERVE: usize = 1 << 34;
 /// Less is not worth starting with.
 const RESERVE_LEAST: usize = 1 << 26;
 
@@ -220,7 +220,8 @@ impl Space {
         let last = count.checked_sub(1).and_then(|last| Chunk::unpack(load(&table[last], Relaxed)));
         let page = last.map_or(DATA_PAGE, |last| last.page + last.pages);
         let end = u64::from(page) + u64::from(pages);
-        if count == CHUNKS || end * PAGE_WORDS as u64 > self.words.len() as u64 || end * u64::from(PAGE_UNITS) > 1 << 32 {
+        if count == CHUNKS || end * PAGE_WORDS as u64 > self.words.len() as u64 || end * u64::from(PAGE_UNITS) > 1 << 32
+        {
             return Err(StoreError::Full);
         }
         // Any refusal is "no room" to the caller: disk, quota, limit on file sizes.

@@ -126,11 +126,9 @@ impl SharedTable {
     /// # Errors
     /// As [`Table::update`].
     pub fn restore(&self, key: &[u8], value: &[u8], due: u64) -> Result<bool, StoreError> {
-        self.within(key, |shard, hash, present, _| {
-            match place(&shard, hash.tag, key, present)? {
-                Place::Record(..) => Ok(false),
-                absent => shard.write(hash, key, absent, value, short(due), State::Clean).map(|()| true),
-            }
+        self.within(key, |shard, hash, present, _| match place(&shard, hash.tag, key, present)? {
+            Place::Record(..) => Ok(false),
+            absent => shard.write(hash, key, absent, value, short(due), State::Clean).map(|()| true),
         })
     }
 

@@ -9,15 +9,34 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { key: u8, length: usize, due: u64, urgent: bool },
-    Remove { key: u8 },
-    Restore { key: u8, length: usize },
-    Replace { key: u8, length: usize },
-    Forget { key: u8 },
+    Write {
+        key: u8,
+        length: usize,
+        due: u64,
+        urgent: bool,
+    },
+    Remove {
+        key: u8,
+    },
+    Restore {
+        key: u8,
+        length: usize,
+    },
+    Replace {
+        key: u8,
+        length: usize,
+    },
+    Forget {
+        key: u8,
+    },
     /// Tells the database all changes of a kind.
-    Mirror { urgent: bool },
+    Mirror {
+        urgent: bool,
+    },
     /// Removes what is due.
-    Sweep { now: u64 },
+    Sweep {
+        now: u64,
+    },
     /// Brings all shards in order, as after a death.
     Settle,
     Clear,

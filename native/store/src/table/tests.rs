@@ -97,7 +97,8 @@ fn a_closure_that_panics_holds_up_nobody() {
     let folder = Folder::new();
     let table = folder.open();
     write(&table, KEY, b"before");
-    let update = std::panic::AssertUnwindSafe(|| table.update(KEY, &mut |_, _| std::panic::resume_unwind(Box::new(()))));
+    let update =
+        std::panic::AssertUnwindSafe(|| table.update(KEY, &mut |_, _| std::panic::resume_unwind(Box::new(()))));
     assert!(std::panic::catch_unwind(update).is_err());
     assert_eq!(read(&table, KEY).as_deref(), Some(&b"before"[..]));
     write(&table, KEY, b"after");
@@ -187,7 +188,10 @@ fn the_database_overrules_or_yields() {
     check(&table);
 }
 
-fn changes(table: &SharedTable, kind: Changes) -> (Vec<(Vec<u8>, Option<Vec<u8>>)>, crate::Batch) {
+/// Key, and value unless it was removed.
+type Told = (Vec<u8>, Option<Vec<u8>>);
+
+fn changes(table: &SharedTable, kind: Changes) -> (Vec<Told>, crate::Batch) {
     let mut seen = Vec::new();
     let batch = table
         .changes(kind, Cursor::default(), usize::MAX, |key, value| seen.push((key.to_vec(), value.map(<[u8]>::to_vec))))

@@ -154,7 +154,8 @@ fn a_writer_may_die_before_any_store() {
             // Nor does the database wait for a writer to put it in order.
             let mut told = Vec::new();
             let next = folder.open();
-            next.changes(Changes::All, Cursor::default(), usize::MAX, |key, _| told.push(key.to_vec())).expect("not damaged");
+            next.changes(Changes::All, Cursor::default(), usize::MAX, |key, _| told.push(key.to_vec()))
+                .expect("not damaged");
             for at in (0..seen.len()).filter(|at| table.is_mirrored() && seen[*at] != before[*at]) {
                 let is_told = told.contains(&shared[at]) || deed.name == "joining of free neighbours";
                 assert!(is_told, "{}, store {stores}: the change of {at}", deed.name);
@@ -300,7 +301,9 @@ fn a_reader_may_be_overtaken_twice() {
                 let octets = read(&table, &keys[3]);
                 let seen = octets.as_ref().and_then(|octets| seed_of(octets));
                 let left = hook::clear();
-                (0..left).for_each(|_| drop(resume.send(())));
+                for _ in 0..left {
+                    let _ = resume.send(());
+                }
                 if let Some(writer) = writer.take() {
                     writer.join().expect("does not fail");
                 }
