@@ -22,6 +22,8 @@ PROGRAMS = Path(__file__).parent / "programs"
 class NoStore:
     """In the place of the shared store."""
 
+    discarded = False
+
     def close(self, clean: bool = False) -> None:
         pass
 

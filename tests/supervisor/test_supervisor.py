@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio
 async def test_every_worker_serves_and_a_single_sender_reaches_them_all(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         assert server.supervisor.facts()["spread"] == "by Call-ID"
-        seen = {(await server.ask("hello")).split()[0] for _ in range(64)}
+        seen = {(await server.ask(f"\r\nCall-ID: {n}\r\n\r\n")).split()[0] for n in range(64)}
     assert seen == {"0", "1"}
 
 
@@ -270,7 +270,8 @@ async def test_a_spare_process_takes_the_place_of_a_worker(tmp_path: Path) -> No
             server.keeper(index).kill()
             await server.wait_for(lambda index=index, spare=spare: server.keeper(index).child.pid == spare)  # type: ignore[misc]
             await server.wait_for(lambda index=index: server.keeper(index).is_ready)  # type: ignore[misc]
-        assert {(await server.ask("hello")).split()[0] for _ in range(64)} == {"0", "1"}
+        seen = {(await server.ask(f"\r\nCall-ID: {n}\r\n\r\n")).split()[0] for n in range(64)}
+        assert seen == {"0", "1"}
 
 
 async def test_a_dead_spare_is_no_harm(tmp_path: Path) -> None:
@@ -279,5 +280,5 @@ async def test_a_dead_spare_is_no_harm(tmp_path: Path) -> None:
         await server.wait_for(lambda: pool.spare_facts() is not None)
         os.kill(pool.spare_facts()["pid"], signal.SIGKILL)  # type: ignore[index]
         server.keeper(0).kill()
-        await server.wait_for(lambda: server.keeper(0).restarts == 1 and server.keeper(0).is_ready)
+        await server.wait_for(lambda: server.keeper(0).restarts > 0 and server.keeper(0).is_ready)
         await server.wait_for(lambda: pool.spare_facts() is not None)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 class SharedStore(Protocol):
     """What the supervisor does with the shared store: have it ready before others open it, close it after them."""
 
+    @property
+    def discarded(self) -> bool:
+        """Whether it is empty because it is new or had to be given up."""
+
     def close(self, clean: bool = ...) -> None:  # noqa: FBT001 - the native signature
         """``clean``: keep it over a boot."""
 

@@ -52,7 +52,7 @@ _WORD = 4
 _STRIDE = len(_PATTERN) - _WORD + 1
 """Windows of the pattern, and so the distance at which one of them must be met."""
 _LOWER_CASE = 0x2020_2020
-_SEARCH_FROM = 8
+_SEARCH_FROM = 5
 _SEARCH_TO = 920
 _HASHED = 30
 """Octets of the Call-ID that are hashed, at most."""

@@ -76,6 +76,7 @@ class Supervisor:
         self._admin: socket.socket | None = None
         self._pool: Pool
         self._control: Keeper | None = None
+        self._is_empty = False
         self._reloading = asyncio.Lock()
         self._stop = asyncio.Event()
         self._hard_stop = asyncio.Event()
@@ -89,6 +90,7 @@ class Supervisor:
         with contextlib.ExitStack() as opened:
             opened.enter_context(self.folder.locked())
             store = self._open_store()
+            self._is_empty = store.discarded
             clean = False
             opened.callback(lambda: store.close(clean))
             self._listeners = Listeners(self.config)
@@ -208,6 +210,12 @@ class Supervisor:
         return child
 
     async def _start(self) -> None:
+        if self._control and self._is_empty:
+            # Nobody could log in, and no call find anybody, before subscribers and bindings are there. Meanwhile what
+            # comes waits in the sockets.
+            await self._control.start()
+            await self._pool.start()
+            return
         # Workers first: they need nothing of the control process, and calls matter more than status pages.
         await self._pool.start()
         if self._control:
