@@ -7,7 +7,7 @@ import re
 import socket
 import uuid
 
-_CHALLENGE = re.compile(rb"^(?:WWW|Proxy)-Authenticate: Digest (.*)$", re.MULTILINE | re.IGNORECASE)
+_CHALLENGE = re.compile(rb"^(?:WWW|Proxy)-Authenticate:\s*Digest (.*)$", re.MULTILINE | re.IGNORECASE)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
@@ -39,6 +39,11 @@ class Phone:
             f"Call-ID: {self._call_id}",
             f"CSeq: {self._cseq} {method}",
             *more,
+            # As long as telephones make it: an answer to a stranger is never longer than the question.
+            "Allow: INVITE, ACK, OPTIONS, CANCEL, BYE, SUBSCRIBE, NOTIFY, INFO, REFER, UPDATE, MESSAGE, PRACK",
+            "Supported: replaces, outbound, gruu, path, record-aware, 100rel, timer, from-change, norefersub",
+            "User-Agent: a telephone of sixty lines, which gives itself a long name to be told apart from others",
+            "Accept: application/sdp, text/plain, application/vnd.gsma.rcs-ft-http+xml, application/reginfo+xml",
             "Content-Length: 0",
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 BATCH = 4000
 """Addresses-of-record in one transaction."""
-POLL = 1.0
+POLL = 0.5
 """Seconds between two looks for subscribers or bindings that others wrote."""
 LONGEST_PAUSE = 30.0
 """Seconds between two attempts to reach the database, at most."""
