@@ -212,6 +212,9 @@ class SqliteDatabase(Database):
     async def _open(self) -> None:
         with self._errors():
             is_new = not self._path.exists()
+            # What cannot be opened is found here: a failed aiosqlite.connect leaves a thread behind that nobody can
+            # wait for, and that still wants to speak to the loop.
+            sqlite3.connect(self._path).close()
             connection = await aiosqlite.connect(self._path, isolation_level=None, timeout=BUSY_TIMEOUT)
             self._connection = connection
             await connection.execute("PRAGMA journal_mode = WAL")
