@@ -4,7 +4,7 @@ use crate::counter::Counter;
 use crate::path::{ConnectionId, Path};
 use crate::proxy::response::reply_address_of_request;
 use crate::snapshot::Snapshot;
-use crate::text::{WORD, push_base32};
+use crate::text::push_base32;
 use crate::turn::{Step, Turn};
 use dialplane_syntax::{Message, Method, Via, reason_phrase};
 
@@ -19,8 +19,12 @@ pub(crate) struct Answer<'a> {
     pub lines: &'a [u8],
 }
 
-/// Characters of our To tags.
-pub(crate) const TAG: usize = WORD;
+/// Characters of our To tags: 40 bits, where RFC 3261 §19.3 asks for 32.
+pub(crate) const TAG: usize = 8;
+
+/// Octets by which a response to a stranger may be longer than the request after all. The shortest requests (an OPTIONS
+/// that asks whether we live) are shorter than their shortest answer, which has a To tag and the source more than they.
+const SLACK: usize = 64;
 
 /// Appends the To tag of our response to `message`: the same for each retransmission, and for its ACK (RFC 3261 §8.2.7).
 pub(crate) fn push_tag(
@@ -101,7 +105,7 @@ impl<S> Turn<'_, '_, S> {
         }
         let lines = vital(answer.lines);
         self.rewrite(&Answer { lines: &lines, ..*answer }, tag, begin);
-        self.out.len() - begin <= most
+        self.out.len() - begin <= most + SLACK
     }
 
     fn rewrite(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) {

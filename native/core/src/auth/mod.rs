@@ -219,6 +219,23 @@ impl Authenticator {
         scratch: &'s mut Scratch,
         counters: &mut Counters,
     ) -> Verdict<'s> {
+        match self.examine(store, attempt, ours, scratch, counters) {
+            Verdict::Challenge(challenge) if self.algorithms.contains(&Algorithm::Md5) => {
+                let md5_only = challenge.md5_only || is_lost_without_md5(attempt.request);
+                Verdict::Challenge(Challenge { md5_only, ..challenge })
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn examine<'s, S: Store>(
+        &self,
+        store: &S,
+        attempt: &Attempt<'_>,
+        ours: impl Fn(&SipUri<'_>) -> bool,
+        scratch: &'s mut Scratch,
+        counters: &mut Counters,
+    ) -> Verdict<'s> {
         let (answer, freshness) = match self.find_answer(attempt) {
             Ok(found) => found,
             Err(verdict) => return verdict,
@@ -337,6 +354,14 @@ impl Authenticator {
         hasher.write(attempt.request.bytes());
         store.nonces().mark_request(nonce, answer.count, hasher.finish() as u32)
     }
+}
+
+/// Whether the client gives up at a challenge with an algorithm that it does not know, instead of taking the next one
+/// (RFC 8760 §2.4). baresip before 2.0 does, and is what Debian 11 and 12 ship.
+fn is_lost_without_md5(request: Message<'_>) -> bool {
+    const AGENTS: [&[u8]; 2] = [b"baresip v0.", b"baresip v1."];
+    let agent = request.first(HeaderId::USER_AGENT).map_or(&[][..], |field| field.value);
+    AGENTS.iter().any(|lost| agent.starts_with(lost))
 }
 
 /// The name before and the domain behind the last `@`, if there is one.
