@@ -17,8 +17,8 @@ HEAD = """# Configuration
 
 One TOML file. Every key has a default, so an empty file (or none) is a working server on the loopback address. An
 unknown key is an error that names the file, the line and the nearest right key; `dialplane check FILE` tells all
-problems at once, `dialplane schema` prints a JSON Schema for editors, and [dialplane.toml](dialplane.toml) is an example
-that has every key. Durations are in seconds, sizes in octets.
+problems at once, `dialplane schema` prints a JSON Schema for editors, and [dialplane.toml](dialplane.toml) is an
+example that has every key. Durations are in seconds, sizes in octets.
 
 This page is made from `src/dialplane/config.py` by `docs/make_configuration.py`.
 """
