@@ -1,46 +1,76 @@
-//! Character classes of the SIP grammar as one table. RFC 3261 §25.1.
+//! Character classes of the SIP grammar, and the small forms made of them: tokens, quoted strings, numbers. RFC 3261 §25.1.
 //!
-//! Every class is a bit; a scan is one table look-up per octet. Linear white space inside a value is any of blank, tab,
-//! CR and LF: the line index has already refused every CR and LF that is not part of a fold.
+//! Linear white space inside a value is any of blank, tab, CR and LF: the line index has already refused every CR and LF that is not part of a
+//! fold.
 
-/// A set of octets, as a bit of the class table.
-pub(crate) type Class = u16;
+use alloc::vec::Vec;
 
-/// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`.
-pub(crate) const TOKEN: Class = 1 << 0;
-/// `word` of Call-ID: token and `( ) < > : \ " / [ ] ? { }`.
-pub(crate) const WORD: Class = 1 << 1;
-/// Letters, digits, `-`, `.`; and `_`, see [`crate::uri::Host`].
-pub(crate) const HOST: Class = 1 << 2;
-/// `DIGIT`.
-pub(crate) const DIGIT: Class = 1 << 3;
-/// `HEXDIG` in either case.
-pub(crate) const HEX: Class = 1 << 4;
-/// `user` without escapes: unreserved and `& = + $ , ; ? /`.
-pub(crate) const USER: Class = 1 << 5;
-/// `password` without escapes: unreserved and `& = + $ ,`.
-pub(crate) const PASSWORD: Class = 1 << 6;
-/// `uri-parameters` without escapes: unreserved, `[ ] / : & + $`, and the separators `;` and `=`.
-pub(crate) const URI_PARAM: Class = 1 << 7;
-/// `headers` of a URI without escapes: unreserved, `[ ] / ? : + $`, and the separators `&` and `=`.
-pub(crate) const URI_HEADER: Class = 1 << 8;
-/// Blank, tab, CR, LF.
-pub(crate) const LWS: Class = 1 << 9;
-/// Anything a URI may hold, escapes included: reserved, unreserved, `%`, `[`, `]` (RFC 3986 §2).
-pub(crate) const URIC: Class = 1 << 10;
-/// What a parameter value may hold outside quotes.
-///
-/// DEVIATION: the grammar has `token / host`; any visible ASCII octet but `, ; < > "` is read here, since devices put base64 and addresses
-/// into tags and extension parameters (`tag=AbC==`, `gr=urn:uuid:…`) and no boundary depends on it.
-pub(crate) const VALUE: Class = 1 << 11;
-/// `ALPHA`.
-pub(crate) const ALPHA: Class = 1 << 12;
-/// `scheme`: letters, digits, `+ - .`.
-pub(crate) const SCHEME: Class = 1 << 13;
-/// `phonedigit` and `visual-separator` of RFC 3966 §3, the hex digits, `*` and `#` of local numbers.
-pub(crate) const PHONE: Class = 1 << 14;
-/// `display-name` without quotes: token and linear white space.
-pub(crate) const DISPLAY: Class = 1 << 15;
+/// A set of ASCII octets in two forms: a bit of the class table for one octet, a table of nibbles for many at once.
+pub(crate) struct Class {
+    bit: u16,
+    /// For each low half of an octet the high halves, 0 to 7, with which it is in the set, one bit for each.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only vectors read it"))]
+    pub(crate) nibbles: [u8; 16],
+}
+
+macro_rules! classes {
+    ($byte:ident: $($(#[$doc:meta])* $name:ident $bit:literal = $set:expr;)*) => {
+        $($(#[$doc])* pub(crate) static $name: Class = Class::new(1 << $bit);)*
+
+        /// The classes that an octet is in, one bit for each.
+        const fn classes($byte: u8) -> u16 {
+            let mut classes = 0;
+            $(if $set { classes |= 1 << $bit; })*
+            classes
+        }
+    };
+}
+
+classes! { byte:
+    /// `token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")`.
+    TOKEN 0 = is_token_octet(byte);
+    /// `word` of Call-ID: token and `( ) < > : \ " / [ ] ? { }`.
+    WORD 1 = is_token_octet(byte) || one_of(byte, b"()<>:\\\"/[]?{}");
+    /// Letters, digits, `-`, `.`; and `_`, see [`crate::uri::Host`].
+    HOST 2 = byte.is_ascii_alphanumeric() || one_of(byte, b"-._");
+    /// `DIGIT`.
+    DIGIT 3 = byte.is_ascii_digit();
+    /// `HEXDIG` in either case.
+    HEX 4 = byte.is_ascii_hexdigit();
+    /// `user` without escapes: unreserved and `& = + $ , ; ? /`.
+    USER 5 = is_unreserved(byte) || one_of(byte, b"&=+$,;?/");
+    /// `password` without escapes: unreserved and `& = + $ ,`.
+    PASSWORD 6 = is_unreserved(byte) || one_of(byte, b"&=+$,");
+    /// `paramchar` without escapes: unreserved and `[ ] / : & + $`.
+    PARAM 7 = is_unreserved(byte) || one_of(byte, b"[]/:&+$");
+    /// `headers` of a URI without escapes: unreserved, `[ ] / ? : + $`, and the separators `&` and `=`.
+    URI_HEADER 8 = is_unreserved(byte) || one_of(byte, b"[]/?:+$&=");
+    /// Blank, tab, CR, LF.
+    LWS 9 = one_of(byte, b" \t\r\n");
+    /// Anything a URI may hold, escapes included: reserved, unreserved, `%`, `[`, `]` (RFC 3986 §2).
+    URIC 10 = is_unreserved(byte) || one_of(byte, b";/?:@&=+$,%[]");
+    /// What a parameter value may hold outside quotes.
+    ///
+    /// DEVIATION: the grammar has `token / host`; any visible ASCII octet but `, ; < > "` is read here, since devices put base64 and
+    /// addresses into tags and extension parameters (`tag=AbC==`, `gr=urn:uuid:…`) and no boundary depends on it.
+    VALUE 11 = byte > b' ' && byte < 0x7F && !one_of(byte, b",;<>\"");
+    /// What ends a run of ordinary octets between two commas: comma, quote, opening bracket.
+    LIST_MARK 12 = one_of(byte, b",\"<");
+    /// What ends a run of ordinary octets in a quoted string: quote, backslash.
+    QUOTE_MARK 13 = one_of(byte, b"\"\\");
+    /// `phonedigit` and `visual-separator` of RFC 3966 §3, the hex digits, `*` and `#` of local numbers.
+    PHONE 14 = byte.is_ascii_hexdigit() || one_of(byte, b"-.()*#");
+    /// `display-name` without quotes: token and linear white space.
+    DISPLAY 15 = is_token_octet(byte) || one_of(byte, b" \t\r\n");
+}
+
+const fn is_token_octet(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || one_of(byte, b"-.!%*_+`'~")
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || one_of(byte, b"-_.!~*'()")
+}
 
 const fn one_of(byte: u8, set: &[u8]) -> bool {
     let mut i = 0;
@@ -53,77 +83,34 @@ const fn one_of(byte: u8, set: &[u8]) -> bool {
     false
 }
 
-const fn classes(byte: u8) -> Class {
-    let alphanum = byte.is_ascii_alphanumeric();
-    let unreserved = alphanum || one_of(byte, b"-_.!~*'()");
-    let token = alphanum || one_of(byte, b"-.!%*_+`'~");
-    let lws = one_of(byte, b" \t\r\n");
-    let mut class = 0;
-    if token {
-        class |= TOKEN;
-    }
-    if token || one_of(byte, b"()<>:\\\"/[]?{}") {
-        class |= WORD;
-    }
-    if alphanum || one_of(byte, b"-._") {
-        class |= HOST;
-    }
-    if byte.is_ascii_digit() {
-        class |= DIGIT;
-    }
-    if byte.is_ascii_hexdigit() {
-        class |= HEX;
-    }
-    if unreserved || one_of(byte, b"&=+$,;?/") {
-        class |= USER;
-    }
-    if unreserved || one_of(byte, b"&=+$,") {
-        class |= PASSWORD;
-    }
-    if unreserved || one_of(byte, b"[]/:&+$;=") {
-        class |= URI_PARAM;
-    }
-    if unreserved || one_of(byte, b"[]/?:+$&=") {
-        class |= URI_HEADER;
-    }
-    if lws {
-        class |= LWS;
-    }
-    if unreserved || one_of(byte, b";/?:@&=+$,%[]") {
-        class |= URIC;
-    }
-    if byte > b' ' && byte < 0x7F && !one_of(byte, b",;<>\"") {
-        class |= VALUE;
-    }
-    if byte.is_ascii_alphabetic() {
-        class |= ALPHA;
-    }
-    if alphanum || one_of(byte, b"+-.") {
-        class |= SCHEME;
-    }
-    if byte.is_ascii_hexdigit() || one_of(byte, b"-.()*#") {
-        class |= PHONE;
-    }
-    if token || lws {
-        class |= DISPLAY;
-    }
-    class
-}
-
-static CLASS: [Class; 256] = {
+static CLASSES: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
-    while byte < 256 {
+    while byte < 128 {
         table[byte] = classes(byte as u8);
         byte += 1;
     }
     table
 };
 
-/// Whether the octet is in any of the classes.
-#[inline(always)]
-pub(crate) fn is(byte: u8, class: Class) -> bool {
-    CLASS[byte as usize] & class != 0
+impl Class {
+    const fn new(bit: u16) -> Self {
+        let mut nibbles = [0; 16];
+        let mut byte = 0;
+        while byte < 128 {
+            if classes(byte) & bit != 0 {
+                nibbles[(byte & 15) as usize] |= 1 << (byte >> 4);
+            }
+            byte += 1;
+        }
+        Self { bit, nibbles }
+    }
+
+    /// Whether the octet is in the set.
+    #[inline(always)]
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        CLASSES[byte as usize] & self.bit != 0
+    }
 }
 
 /// The octet at `at`, 0 behind the end: NUL is in no class, so a scan stops there.
@@ -135,12 +122,12 @@ pub(crate) fn octet(bytes: &[u8], at: usize) -> u8 {
     }
 }
 
-/// First position at or after `from` whose octet is in none of the classes; the length when there is none.
+/// First position at or after `from` whose octet is not in the class; the length when there is none.
 #[inline(always)]
-pub(crate) fn span(bytes: &[u8], from: usize, class: Class) -> usize {
+pub(crate) fn span(bytes: &[u8], from: usize, class: &Class) -> usize {
     let mut at = from;
     while let Some(byte) = bytes.get(at) {
-        if !is(*byte, class) {
+        if !class.has(*byte) {
             break;
         }
         at += 1;
@@ -151,7 +138,7 @@ pub(crate) fn span(bytes: &[u8], from: usize, class: Class) -> usize {
 /// First position at or after `from` that is not linear white space.
 #[inline(always)]
 pub(crate) fn skip_lws(bytes: &[u8], from: usize) -> usize {
-    span(bytes, from, LWS)
+    span(bytes, from, &LWS)
 }
 
 /// The bytes from `from` to `to`, empty when that is no range of them.
@@ -163,14 +150,7 @@ pub(crate) fn slice(bytes: &[u8], from: usize, to: usize) -> &[u8] {
 /// Without linear white space at either end.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        if !is(*first, LWS) {
-            break;
-        }
-        rest = tail;
-    }
-    trim_end(rest)
+    trim_end(slice(bytes, skip_lws(bytes, 0), bytes.len()))
 }
 
 /// Without linear white space at the end.
@@ -178,7 +158,7 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 pub(crate) fn trim_end(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [head @ .., last] = rest {
-        if !is(*last, LWS) {
+        if !LWS.has(*last) {
             break;
         }
         rest = head;
@@ -195,7 +175,7 @@ pub(crate) fn offset_in(outer: &[u8], inner: &[u8]) -> usize {
 /// Whether the bytes are a `token`, RFC 3261 §25.1.
 #[must_use]
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && span(bytes, 0, TOKEN) == bytes.len()
+    !bytes.is_empty() && span(bytes, 0, &TOKEN) == bytes.len()
 }
 
 /// Position behind the closing quote of the `quoted-string` that opens at `at`; `None` when it is not closed. A backslash
@@ -223,7 +203,7 @@ pub fn strip_quotes(value: &[u8]) -> &[u8] {
 
 /// Appends the meaning of a `quoted-string` content: each `quoted-pair` becomes its second octet, a fold one blank.
 /// RFC 3261 §25.1.
-pub fn unescape_quoted(content: &[u8], out: &mut alloc::vec::Vec<u8>) {
+pub fn unescape_quoted(content: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(byte) = content.get(at) {
         match byte {
@@ -245,7 +225,7 @@ pub fn unescape_quoted(content: &[u8], out: &mut alloc::vec::Vec<u8>) {
 
 /// Appends the text as a `quoted-string` with its quotes, escaping `"` and `\`; CR, LF and NUL are left out, as they
 /// would end the header field. RFC 3261 §25.1.
-pub fn write_quoted(text: &[u8], out: &mut alloc::vec::Vec<u8>) {
+pub fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for byte in text {
         match byte {
@@ -258,7 +238,7 @@ pub fn write_quoted(text: &[u8], out: &mut alloc::vec::Vec<u8>) {
 }
 
 /// Appends the number in decimal.
-pub fn write_decimal(number: u64, out: &mut alloc::vec::Vec<u8>) {
+pub fn write_decimal(number: u64, out: &mut Vec<u8>) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = number;
@@ -274,23 +254,36 @@ pub fn write_decimal(number: u64, out: &mut alloc::vec::Vec<u8>) {
 }
 
 /// `1*DIGIT` as a number; `None` for anything else and for what does not fit.
+#[inline]
 pub(crate) fn decimal(bytes: &[u8]) -> Option<u32> {
+    // Nine digits always fit; more may be leading zeros, but not without end.
     if bytes.is_empty() || bytes.len() > 64 {
         return None;
     }
-    bytes.iter().try_fold(0u32, |sum, byte| match byte {
-        b'0'..=b'9' => sum.checked_mul(10)?.checked_add(u32::from(byte - b'0')),
-        _ => None,
-    })
+    let mut sum = 0u64;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 || sum > u64::from(u32::MAX) {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit);
+    }
+    u32::try_from(sum).ok()
 }
 
 /// `1*DIGIT` as a number, the largest value when it does not fit; `None` for anything else.
+#[inline]
 pub(crate) fn decimal_saturating(bytes: &[u8]) -> Option<u32> {
     if bytes.is_empty() {
         return None;
     }
-    bytes.iter().try_fold(0u32, |sum, byte| match byte {
-        b'0'..=b'9' => Some(sum.saturating_mul(10).saturating_add(u32::from(byte - b'0'))),
-        _ => None,
-    })
+    let mut sum = 0u32;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum.saturating_mul(10).saturating_add(u32::from(digit));
+    }
+    Some(sum)
 }

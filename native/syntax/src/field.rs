@@ -1,9 +1,12 @@
 //! Header fields and list elements as views. RFC 3261 §7.3.1.
 
-use crate::chars::{octet, offset_in, quoted_end, skip_lws, slice, trim, trim_end};
+use crate::chars::{LIST_MARK, offset_in, skip_lws, slice, trim, trim_end};
+use crate::error::FieldError;
 use crate::header::HeaderId;
 use crate::index::{Line, NO_COLON};
 use crate::message::Message;
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use core::ops::Range;
 
 /// One header field.
@@ -120,7 +123,7 @@ impl<'b> Iterator for FieldElements<'b> {
         }
         let value = self.field.value;
         let base = self.field.value_start as usize;
-        let end = if self.field.id.is_list() { comma(value, self.at) } else { value.len() };
+        let end = if self.field.id.is_list() { scan::run(NextComma { value, from: self.at }) } else { value.len() };
         let part = slice(value, self.at, end);
         let element = trim(part);
         let start = if element.is_empty() { self.at } else { offset_in(value, element) };
@@ -137,28 +140,84 @@ impl<'b> Iterator for FieldElements<'b> {
     }
 }
 
-/// The next comma at or after `from` that is neither in quotes nor in angle brackets; the length when there is none. A quote or bracket
+/// The next comma at or after `from` that is neither in quotes nor in angle brackets; the end when there is none. A quote or bracket
 /// that is not closed takes the rest.
-#[inline]
-pub(crate) fn comma(value: &[u8], from: usize) -> usize {
+#[inline(always)]
+fn comma<S: Scanner>(text: Text<'_>, from: usize) -> usize {
     let mut at = from;
     loop {
-        match octet(value, at) {
+        at = text.find::<S>(at, &LIST_MARK);
+        match text.octet(at) {
             b',' => return at,
-            b'"' => match quoted_end(value, at) {
+            b'"' => match text.quoted_end::<S>(at) {
                 Some(end) => at = end,
-                None => return value.len(),
+                None => return text.end(),
             },
-            b'<' => {
-                let rest = slice(value, at, value.len());
-                match rest.iter().position(|byte| *byte == b'>') {
-                    Some(end) => at += end + 1,
-                    None => return value.len(),
-                }
-            }
-            _ if at >= value.len() => return value.len(),
-            _ => at += 1,
+            b'<' => match text.slice(at, text.end()).iter().position(|byte| *byte == b'>') {
+                Some(length) => at += length + 1,
+                None => return text.end(),
+            },
+            _ => return text.end(),
         }
+    }
+}
+
+task!(NextComma<'b> { value: &'b [u8], from: usize } -> usize, comma::<S>(Text::whole(value), from));
+
+/// The values of a list header, each parsed once: the parser finds the comma that ends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Values<'b> {
+    message: Message<'b>,
+    id: HeaderId,
+    /// 0 when there is none left.
+    line: usize,
+    /// Where the next value begins in the message; 0 at the start of a line.
+    at: usize,
+}
+
+impl<'b> Values<'b> {
+    #[inline(always)]
+    pub(crate) fn new(message: Message<'b>, id: HeaderId) -> Self {
+        Self { message, id, line: message.index().first_line(id), at: 0 }
+    }
+
+    pub(crate) const fn id(&self) -> HeaderId {
+        self.id
+    }
+
+    /// All elements, also those that have been read.
+    pub(crate) fn elements(&self) -> Elements<'b> {
+        self.message.elements(self.id)
+    }
+
+    /// What `parse` makes of the next value. After one that cannot be read the next comma is looked for.
+    #[inline(always)]
+    pub(crate) fn next_with<S: Scanner, T>(
+        &mut self,
+        parse: impl FnOnce(Text<'b>, usize) -> Result<(T, usize), FieldError>,
+    ) -> Option<Result<T, FieldError>> {
+        while self.line != 0 {
+            let (text, first) = self.message.value_of(self.line)?;
+            let start = if self.at == 0 { first } else { text.skip_lws(self.at) };
+            if self.at == 0 && start == text.end() {
+                self.line = self.message.index().next_line(self.id, self.line);
+                continue;
+            }
+            let (result, end) = match parse(text, start) {
+                Ok((_, end)) if end != text.end() && !self.id.is_list() => {
+                    (Err(FieldError::malformed(self.id)), text.end())
+                }
+                Ok((value, end)) => (Ok(value), end),
+                Err(error) => (Err(error), comma::<S>(text, start)),
+            };
+            self.at = end + 1;
+            if end >= text.end() {
+                self.line = self.message.index().next_line(self.id, self.line);
+                self.at = 0;
+            }
+            return Some(result);
+        }
+        None
     }
 }
 

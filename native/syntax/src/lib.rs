@@ -44,6 +44,7 @@ pub mod parse;
 pub mod patch;
 mod scan;
 pub mod stream;
+mod text;
 pub mod uri;
 pub mod validate;
 

@@ -2,10 +2,12 @@
 
 use crate::chars::slice;
 use crate::error::{FieldError, ParseError};
-use crate::field::{Elements, Field, FieldIter, Named};
-use crate::header::{CSeq, Contacts, HeaderId, NameAddr, Via, call_id, delta_seconds};
-use crate::index::Index;
+use crate::field::{Elements, Field, FieldIter, Named, Values};
+use crate::header::{CSeq, Contacts, HeaderId, NameAddr, NameAddrs, Via, Vias, call_id};
+use crate::index::{Index, NO_COLON};
 use crate::method::Method;
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use core::ops::Range;
 
 /// A parsed message. Copies freely; typed values are parsed when asked for.
@@ -188,16 +190,14 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, or those of [`Via::parse`].
-    #[inline]
     pub fn top_via(&self) -> Result<Via<'b>, FieldError> {
-        let field = self.first(HeaderId::VIA).ok_or(FieldError::missing(HeaderId::VIA))?;
-        let element = field.elements().next().ok_or(FieldError::malformed(HeaderId::VIA))?;
-        Via::parse(element.value, element.range().start)
+        scan::run(TopVia { message: *self })
     }
 
     /// All Vias in order.
-    pub fn vias(&self) -> impl Iterator<Item = Result<Via<'b>, FieldError>> + Clone + use<'b> {
-        self.elements(HeaderId::VIA).map(|element| Via::parse(element.value, element.range().start))
+    #[must_use]
+    pub fn vias(&self) -> Vias<'b> {
+        Vias::new(Values::new(*self, HeaderId::VIA))
     }
 
     /// From. RFC 3261 §20.20.
@@ -220,10 +220,8 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`NameAddr::parse`].
-    #[inline]
     pub fn name_addr(&self, id: HeaderId) -> Result<NameAddr<'b>, FieldError> {
-        let field = self.single(id)?;
-        NameAddr::parse(field.value, field.value_range().start, id)
+        scan::run(OneAddress { message: *self, id })
     }
 
     /// Call-ID. RFC 3261 §20.8.
@@ -231,7 +229,7 @@ impl<'b> Message<'b> {
     /// # Errors
     /// `Missing`, `Repeated` or `Malformed`.
     pub fn call_id(&self) -> Result<&'b [u8], FieldError> {
-        call_id(self.single(HeaderId::CALL_ID)?.value)
+        scan::run(CallId { message: *self })
     }
 
     /// CSeq. RFC 3261 §20.16.
@@ -239,15 +237,16 @@ impl<'b> Message<'b> {
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`CSeq::parse`].
     pub fn cseq(&self) -> Result<CSeq<'b>, FieldError> {
-        CSeq::parse(self.single(HeaderId::CSEQ)?.value)
+        scan::run(Sequence { message: *self })
     }
 
     /// Max-Forwards, 255 for anything above (RFC 3261 §20.22; RFC 4475 §3.1.2.4 scalar02); `None` when absent.
     ///
     /// # Errors
     /// `Repeated` or `Malformed`.
+    #[inline]
     pub fn max_forwards(&self) -> Result<Option<u8>, FieldError> {
-        Ok(self.seconds(HeaderId::MAX_FORWARDS)?.map(|number| u8::try_from(number).unwrap_or(u8::MAX)))
+        self.max_forwards_in()
     }
 
     /// Content-Length; `None` when absent. RFC 3261 §20.14.
@@ -255,14 +254,10 @@ impl<'b> Message<'b> {
     /// # Errors
     /// `Repeated`, `Malformed`, or `OutOfRange` from 2^32.
     pub fn content_length(&self) -> Result<Option<u32>, FieldError> {
-        if !self.contains(HeaderId::CONTENT_LENGTH) {
-            return Ok(None);
+        match self.number(HeaderId::CONTENT_LENGTH)? {
+            Some(Text::HUGE) => Err(FieldError::out_of_range(HeaderId::CONTENT_LENGTH)),
+            number => Ok(number.map(|number| number as u32)),
         }
-        let value = self.single(HeaderId::CONTENT_LENGTH)?.value;
-        if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(FieldError::malformed(HeaderId::CONTENT_LENGTH));
-        }
-        crate::chars::decimal(value).map(Some).ok_or(FieldError::out_of_range(HeaderId::CONTENT_LENGTH))
     }
 
     /// Expires in seconds, 2^32-1 for anything above; `None` when absent. RFC 3261 §20.19.
@@ -273,15 +268,14 @@ impl<'b> Message<'b> {
         self.seconds(HeaderId::EXPIRES)
     }
 
-    /// A header that holds one `delta-seconds`, such as Min-Expires; `None` when absent.
+    /// A header that begins with `delta-seconds`, such as Min-Expires or Session-Expires, 2^32-1 for anything above; `None` when absent.
+    /// Parameters behind it are not looked at.
     ///
     /// # Errors
     /// `Repeated` or `Malformed`.
+    #[inline]
     pub fn seconds(&self, id: HeaderId) -> Result<Option<u32>, FieldError> {
-        if !self.contains(id) {
-            return Ok(None);
-        }
-        delta_seconds(self.single(id)?.value).map(Some).ok_or(FieldError::malformed(id))
+        Ok(self.number(id)?.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     /// Contact.
@@ -289,34 +283,131 @@ impl<'b> Message<'b> {
     /// # Errors
     /// `Malformed` when `*` is not alone (RFC 3261 §10.2.2); faults of single addresses come from the iterator.
     pub fn contacts(&self) -> Result<Contacts<'b>, FieldError> {
-        Contacts::new(self.elements(HeaderId::CONTACT))
+        Contacts::new(Values::new(*self, HeaderId::CONTACT))
     }
 
     /// Route, top first. RFC 3261 §20.34.
-    pub fn routes(&self) -> impl Iterator<Item = Result<NameAddr<'b>, FieldError>> + Clone + use<'b> {
+    #[must_use]
+    pub fn routes(&self) -> NameAddrs<'b> {
         self.name_addrs(HeaderId::ROUTE)
     }
 
     /// Record-Route, top first. RFC 3261 §20.30.
-    pub fn record_routes(&self) -> impl Iterator<Item = Result<NameAddr<'b>, FieldError>> + Clone + use<'b> {
+    #[must_use]
+    pub fn record_routes(&self) -> NameAddrs<'b> {
         self.name_addrs(HeaderId::RECORD_ROUTE)
     }
 
     /// The addresses of a list header: Route, Path, P-Asserted-Identity and their kin.
-    pub fn name_addrs(&self, id: HeaderId) -> impl Iterator<Item = Result<NameAddr<'b>, FieldError>> + Clone + use<'b> {
-        self.elements(id).map(|element| NameAddr::from_element(&element))
+    #[must_use]
+    pub fn name_addrs(&self, id: HeaderId) -> NameAddrs<'b> {
+        NameAddrs::new(Values::new(*self, id))
     }
 
     /// The only field of that name.
     ///
     /// # Errors
     /// `Missing` or `Repeated`.
-    #[inline(always)]
     pub fn single(&self, id: HeaderId) -> Result<Field<'b>, FieldError> {
+        let line = self.single_line(id)?;
+        self.field_at(line).ok_or(FieldError::missing(id))
+    }
+
+    /// `1*DIGIT` at the start of the only field of that name.
+    #[inline(always)]
+    fn number(&self, id: HeaderId) -> Result<Option<u64>, FieldError> {
+        if !self.contains(id) {
+            return Ok(None);
+        }
+        let (text, start) = self.single_value(id)?;
+        let (number, end) = text.number(start);
+        let after = text.skip_lws(end);
+        let ends = after == text.end() || matches!(text.octet(after), b';' | b'(') && Self::has_params(id);
+        if end == start || !ends { Err(FieldError::malformed(id)) } else { Ok(Some(number)) }
+    }
+
+    /// Numbers that parameters or a comment may follow: RFC 3261 §20.33, RFC 4028 §4, §5.
+    const fn has_params(id: HeaderId) -> bool {
+        matches!(id, HeaderId::RETRY_AFTER | HeaderId::SESSION_EXPIRES | HeaderId::MIN_SE)
+    }
+
+    #[inline(always)]
+    pub(crate) fn top_via_in<S: Scanner>(&self) -> Result<Via<'b>, FieldError> {
+        let line = self.index.first_line(HeaderId::VIA);
+        let (text, start) = self.value_of(line).ok_or(FieldError::missing(HeaderId::VIA))?;
+        Ok(Via::parse_in::<S>(text, start)?.0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn name_addr_in<S: Scanner>(&self, id: HeaderId) -> Result<NameAddr<'b>, FieldError> {
+        let (text, start) = self.single_value(id)?;
+        match NameAddr::parse_in::<S>(text, start, id)? {
+            (address, end) if end == text.end() => Ok(address),
+            _ => Err(FieldError::malformed(id)),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn call_id_in<S: Scanner>(&self) -> Result<&'b [u8], FieldError> {
+        let (text, start) = self.single_value(HeaderId::CALL_ID)?;
+        call_id::<S>(text, start)
+    }
+
+    #[inline(always)]
+    pub(crate) fn cseq_in<S: Scanner>(&self) -> Result<CSeq<'b>, FieldError> {
+        let (text, start) = self.single_value(HeaderId::CSEQ)?;
+        CSeq::parse_in::<S>(text, start)
+    }
+
+    #[inline(always)]
+    pub(crate) fn max_forwards_in(&self) -> Result<Option<u8>, FieldError> {
+        Ok(self.number(HeaderId::MAX_FORWARDS)?.map(|number| u8::try_from(number).unwrap_or(u8::MAX)))
+    }
+
+    /// Octets of all fields of that name together.
+    #[inline(always)]
+    pub(crate) fn octets_of(&self, id: HeaderId) -> usize {
+        let mut octets = 0;
+        let mut number = self.index.first_line(id);
+        while let (Some((line, next)), true) = (self.index.line(number), number != 0) {
+            octets += next - line.start as usize;
+            number = self.index.next_line(id, number);
+        }
+        octets
+    }
+
+    #[inline(always)]
+    fn single_line(&self, id: HeaderId) -> Result<usize, FieldError> {
         if self.index.is_repeated(id) {
             return Err(FieldError::repeated(id));
         }
-        self.first(id).ok_or(FieldError::missing(id))
+        match self.index.first_line(id) {
+            0 => Err(FieldError::missing(id)),
+            line => Ok(line),
+        }
+    }
+
+    #[inline(always)]
+    fn single_value(&self, id: HeaderId) -> Result<(Text<'b>, usize), FieldError> {
+        let line = self.single_line(id)?;
+        self.value_of(line).ok_or(FieldError::missing(id))
+    }
+
+    /// The message up to the end of the value of a line, white space taken off, and where the value begins; `None` for 0, the start line.
+    #[inline(always)]
+    pub(crate) fn value_of(&self, number: usize) -> Option<(Text<'b>, usize)> {
+        if number == 0 || number >= self.index.count {
+            return None;
+        }
+        let (line, next) = self.index.line(number)?;
+        let name = if line.colon == NO_COLON { 0 } else { usize::from(line.colon) + 1 };
+        let mut end = next.saturating_sub(2);
+        if crate::chars::octet(self.bytes, end.wrapping_sub(1)) <= b' ' {
+            end = crate::chars::trim_end(slice(self.bytes, 0, end)).len();
+        }
+        let text = Text::before(self.bytes, end);
+        let start = text.skip_lws(line.start as usize + name).min(end);
+        Some((text, start))
     }
 
     #[inline(always)]
@@ -334,3 +425,8 @@ impl<'b> Message<'b> {
         Some(Field::new(self.bytes, line, next))
     }
 }
+
+task!(pub(crate) TopVia<'b> { message: Message<'b> } -> Result<Via<'b>, FieldError>, message.top_via_in::<S>());
+task!(pub(crate) OneAddress<'b> { message: Message<'b>, id: HeaderId } -> Result<NameAddr<'b>, FieldError>, message.name_addr_in::<S>(id));
+task!(pub(crate) CallId<'b> { message: Message<'b> } -> Result<&'b [u8], FieldError>, message.call_id_in::<S>());
+task!(pub(crate) Sequence<'b> { message: Message<'b> } -> Result<CSeq<'b>, FieldError>, message.cseq_in::<S>());

@@ -1,6 +1,6 @@
 //! Request methods. RFC 3261 §7.1, §25.1; methods compare case-sensitively.
 
-use crate::chars::{TOKEN, slice, span};
+use crate::scan;
 use core::fmt;
 
 macro_rules! methods {
@@ -66,23 +66,20 @@ methods! {
 }
 
 impl Method {
-    /// The method that a request line begins with, and the length of its name. RFC 3261 §7.1.
+    /// The method of at most seven octets that begins at `at` and is followed by a blank or a control character, with its length.
     #[inline(always)]
-    pub(crate) fn at_start(line: &[u8]) -> (Self, usize) {
-        if let Some(word) = line.first_chunk().map(|octets| u64::from_le_bytes(*octets)) {
-            // The high bit of the first octet that is a blank; those behind it may be wrong.
-            let other = word ^ 0x2020_2020_2020_2020;
-            let blanks = other.wrapping_sub(0x0101_0101_0101_0101) & !other & 0x8080_8080_8080_8080;
-            if blanks != 0 {
-                let bits = blanks.trailing_zeros() & 56;
-                let method = Self::from_word(word & !(u64::MAX << bits));
-                if method != Self::Other {
-                    return (method, bits as usize / 8);
-                }
-            }
+    pub(crate) fn short_at(bytes: &[u8], at: usize) -> Option<(Self, usize)> {
+        let word = u64::from_le_bytes(*scan::window(bytes, at)?);
+        // The high bit of the first octet below 0x21; those of octets behind it may be wrong.
+        let ends = word.wrapping_sub(0x2121_2121_2121_2121) & !word & 0x8080_8080_8080_8080;
+        if ends == 0 {
+            return None;
         }
-        let end = span(line, 0, TOKEN);
-        (Self::from_name(slice(line, 0, end)), end)
+        let bits = ends.trailing_zeros() & 56;
+        match Self::from_word(word & !(u64::MAX << bits)) {
+            Self::Other => None,
+            method => Some((method, bits as usize / 8)),
+        }
     }
 }
 

@@ -179,11 +179,16 @@ fn lines<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result
             runs &= runs - 1;
             let at = base + bit;
             // Almost always the end of a line and a letter behind it.
-            if let Some(octets) = scan::window(bytes, at)
-                && u32::from_le_bytes(*octets) & LETTER_AT_LINE_START == LINE_END
-            {
+            let octets = scan::window_at(bytes, at as u32).map_or(0, |octets| u32::from_le_bytes(*octets));
+            if octets & LETTER_AT_LINE_START == LINE_END {
                 state.push(at + 2)?;
                 continue;
+            }
+            if octets == HEAD_END {
+                state.push(at + 2)?;
+                index.count = state.count - 1;
+                index.body = at + 4;
+                return Ok(Some(state.suspect));
             }
             match state.run(bytes, at)? {
                 Head::Goes => {}
@@ -207,6 +212,7 @@ fn lines<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result
 
 /// CR, LF and an octet with the bit that all letters have, as a little-endian word; and the bits that decide it.
 const LINE_END: u32 = u32::from_le_bytes(*b"\r\n\x40\0");
+const HEAD_END: u32 = u32::from_le_bytes(*b"\r\n\r\n");
 const LETTER_AT_LINE_START: u32 = u32::from_le_bytes(*b"\xFF\xFF\x40\0");
 
 /// Where the first pass writes: line starts, the start line first and the end of the head last.
@@ -276,7 +282,7 @@ fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result
     let lines = index.lines.get_mut(1..number).unwrap_or_default();
     for line in lines.iter_mut().rev() {
         number -= 1;
-        let Some((colon, id)) = scan::name::<S>(bytes, line.start as usize) else {
+        let Some((colon, id)) = scan::name::<S>(bytes, line.start) else {
             line.colon = UNUSUAL;
             unusual = true;
             continue;
@@ -291,7 +297,7 @@ fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result
     index.present = present;
     index.repeated = repeated;
     if unusual {
-        unusual_names(bytes, index);
+        unusual_names::<S>(bytes, index);
     }
     Ok(())
 }
@@ -301,34 +307,30 @@ const UNUSUAL: u16 = NO_COLON - 1;
 
 /// Lines whose name is not in the table, has blanks before its colon, is no name, or lies too near to the end for the scanner.
 #[inline(never)]
-fn unusual_names(bytes: &[u8], index: &mut Index) {
-    let mut known = false;
+fn unusual_names<S: Scanner>(bytes: &[u8], index: &mut Index) {
     for number in (1..index.count).rev() {
         let Some(line) = index.lines.get_mut(number).filter(|line| line.colon == UNUSUAL) else { continue };
         let start = line.start as usize;
-        let (colon, id) = unusual_name(bytes, start);
+        let (colon, id) = scan::last_name::<S>(bytes, start).unwrap_or_else(|| unusual_name(bytes, start));
         line.colon = colon;
         line.id = id.0;
-        known |= id != HeaderId::OTHER;
         if colon == NO_COLON {
             fault(index, ParseErrorKind::HeaderLine, start);
         }
-    }
-    if known {
-        let (mut present, mut repeated) = (IdSet::default(), IdSet::default());
-        for (number, line) in index.lines.iter().enumerate().take(index.count).skip(1).rev() {
-            let only = IdSet::only(HeaderId(line.id));
-            index.first[usize::from(line.id)] = number as u16;
-            repeated = repeated.or(present.and(only));
-            present = present.or(only);
+        let only = IdSet::only(id);
+        let first = &mut index.first[usize::from(id.0)];
+        if index.present.and(only).is_empty() {
+            *first = number as u16;
+        } else {
+            *first = u16::min(*first, number as u16);
+            index.repeated = index.repeated.or(only);
         }
-        index.present = present;
-        index.repeated = repeated;
+        index.present = index.present.or(only);
     }
 }
 
 fn unusual_name(bytes: &[u8], start: usize) -> (u16, HeaderId) {
-    let name_end = span(bytes, start, TOKEN);
+    let name_end = span(bytes, start, &TOKEN);
     let mut colon = name_end;
     while matches!(octet(bytes, colon), b' ' | b'\t') {
         colon += 1;
@@ -373,7 +375,10 @@ fn start_line(bytes: &[u8], index: &mut Index) -> Result<(), ParseError> {
 /// `Method SP Request-URI`, the version taken off.
 #[inline(always)]
 fn request_line(rest: &[u8]) -> (Start, Option<ParseErrorKind>) {
-    let (method, method_end) = Method::at_start(rest);
+    let (method, method_end) = Method::short_at(rest, 0).unwrap_or_else(|| {
+        let end = span(rest, 0, &TOKEN);
+        (Method::from_name(slice(rest, 0, end)), end)
+    });
     let uri = method_end + 1;
     let legal = method_end > 0
         && octet(rest, method_end) == b' '
@@ -395,7 +400,7 @@ fn request_line(rest: &[u8]) -> (Start, Option<ParseErrorKind>) {
 /// `SIP-Version SP Status-Code SP Reason-Phrase` after a version of seven octets.
 #[inline(always)]
 fn status_line(line: &[u8]) -> (Start, Option<ParseErrorKind>) {
-    let code_end = span(line, 8, crate::chars::DIGIT);
+    let code_end = span(line, 8, &crate::chars::DIGIT);
     let code = slice(line, 8, code_end);
     let status = decimal(code).filter(|status| code.len() == 3 && (100..700).contains(status));
     let reason = code_end + 1;

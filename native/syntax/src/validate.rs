@@ -8,9 +8,11 @@ use crate::error::{FieldError, FieldErrorKind, ParseErrorKind};
 use crate::header::{CSeq, HeaderId, NameAddr, Via};
 use crate::index::IdSet;
 use crate::limits::Limits;
-use crate::message::Message;
+use crate::message::{Message, OneAddress, TopVia};
 use crate::method::Method;
-use crate::uri::Uri;
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
+use crate::uri::{Uri, UriError};
 use core::fmt;
 
 /// Why a message is refused.
@@ -55,23 +57,31 @@ pub fn validate(message: &Message<'_>, limits: &Limits) -> Result<(), Rejection>
 ///
 /// # Errors
 /// The first reason against it.
-#[inline]
 pub fn check<'b>(message: &Message<'b>, limits: &Limits) -> Result<Essentials<'b>, Rejection> {
+    scan::run(Check { message: *message, limits })
+}
+
+task!(Check<'b, 'l> { message: Message<'b>, limits: &'l Limits } -> Result<Essentials<'b>, Rejection>, check_with::<S>(&message, limits));
+
+#[inline(always)]
+fn check_with<'b, S: Scanner>(message: &Message<'b>, limits: &Limits) -> Result<Essentials<'b>, Rejection> {
     framing(message)?;
     presence(message)?;
     counts(message, limits)?;
-    let uri = match message.uri() {
-        Some(uri) => Some(request_uri(uri)?),
+    let uri = match message.uri_range() {
+        Some(range) => Some(request_uri::<S>(Text::before(message.bytes(), range.end), range.start)?),
         None => None,
     };
-    let via = message.top_via().map_err(refuse)?;
-    let from = message.from().map_err(refuse)?;
-    let to = message.to().map_err(refuse)?;
-    let call_id = message.call_id().map_err(refuse)?;
-    let cseq = message.cseq().map_err(refuse)?;
-    let max_forwards = message.max_forwards().map_err(refuse)?;
+    let via = S::call(TopVia { message: *message }).map_err(refuse)?;
+    let from = S::call(OneAddress { message: *message, id: HeaderId::FROM }).map_err(refuse)?;
+    let to = S::call(OneAddress { message: *message, id: HeaderId::TO }).map_err(refuse)?;
+    let call_id = message.call_id_in::<S>().map_err(refuse)?;
+    let cseq = message.cseq_in::<S>().map_err(refuse)?;
+    let max_forwards = message.max_forwards_in().map_err(refuse)?;
     // RFC 3261 §8.1.1.5; RFC 4475 §3.1.2.17 mismatch01, §3.1.2.18 mismatch02.
-    if message.method_name().is_some_and(|method| method != cseq.method_name) {
+    if let Some(method) = message.method()
+        && (method != cseq.method || method == Method::Other && message.method_name() != Some(cseq.method_name))
+    {
         return Err(Rejection::bad_request(HeaderId::CSEQ, "CSeq method does not match"));
     }
     Ok(Essentials { uri, via, from, to, call_id, cseq, max_forwards })
@@ -144,12 +154,8 @@ fn within(
     shortest: usize,
     reason: &'static str,
 ) -> Result<(), Rejection> {
-    if !message.contains(id) {
-        return Ok(());
-    }
-    let octets: usize = message.all(id).map(|field| field.line_range().len()).sum();
     // Few octets cannot hold many elements, so that commas are counted in long lists only.
-    if octets <= most * shortest || message.elements(id).take(most + 1).count() <= most {
+    if message.octets_of(id) <= most * shortest || message.elements(id).take(most + 1).count() <= most {
         return Ok(());
     }
     Err(Rejection { status: 513, header: id, reason })
@@ -157,8 +163,8 @@ fn within(
 
 /// RFC 4475 §3.1.2.7 ltgtruri, §3.1.2.8 lwsruri, §3.1.2.11 escruri (RFC 3261 §19.1.1: no headers part in a Request-URI); RFC 5118 §4.2.
 #[inline(always)]
-fn request_uri(uri: &[u8]) -> Result<Uri<'_>, Rejection> {
-    match Uri::parse(uri) {
+fn request_uri<'b, S: Scanner>(text: Text<'b>, start: usize) -> Result<Uri<'b>, Rejection> {
+    match S::call(ParseUri { text, start }) {
         Ok(Uri::Sip(sip)) if !sip.headers.is_empty() => {
             Err(Rejection::bad_request(HeaderId::OTHER, "Header fields in the Request-URI"))
         }
@@ -166,6 +172,8 @@ fn request_uri(uri: &[u8]) -> Result<Uri<'_>, Rejection> {
         Err(_) => Err(Rejection::bad_request(HeaderId::OTHER, "Malformed Request-URI")),
     }
 }
+
+task!(ParseUri<'b> { text: Text<'b>, start: usize } -> Result<Uri<'b>, UriError>, Uri::parse_in::<S>(text, start));
 
 impl Rejection {
     const fn bad_request(header: HeaderId, reason: &'static str) -> Self {

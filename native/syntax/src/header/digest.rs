@@ -53,7 +53,7 @@ impl<'b> Digest<'b> {
     /// named parameters comes twice, since two readers may then see two users.
     pub fn parse(value: &'b [u8], header: HeaderId) -> Result<Self, FieldError> {
         let malformed = FieldError::malformed(header);
-        let end = span(value, 0, TOKEN);
+        let end = span(value, 0, &TOKEN);
         let start = skip_lws(value, end);
         if end == 0 || start == end && end < value.len() {
             return Err(malformed);
@@ -144,13 +144,13 @@ impl<'b> Iterator for DigestParams<'b> {
 #[allow(clippy::option_option, reason = "end and fault differ")]
 fn next_param(raw: &[u8], from: usize) -> Option<Option<(DigestParam<'_>, usize)>> {
     let mut at = from;
-    while octet(raw, at) == b',' || crate::chars::is(octet(raw, at), LWS) {
+    while octet(raw, at) == b',' || LWS.has(octet(raw, at)) {
         at += 1;
     }
     if at >= raw.len() {
         return Some(None);
     }
-    let name_end = span(raw, at, TOKEN);
+    let name_end = span(raw, at, &TOKEN);
     let equal = skip_lws(raw, name_end);
     if name_end == at || octet(raw, equal) != b'=' {
         return None;
@@ -170,7 +170,7 @@ fn next_param(raw: &[u8], from: usize) -> Option<Option<(DigestParam<'_>, usize)
 fn bare_end(raw: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(byte) = raw.get(at) {
-        if matches!(byte, b',' | b'"') || crate::chars::is(*byte, LWS) {
+        if matches!(byte, b',' | b'"') || LWS.has(*byte) {
             break;
         }
         at += 1;

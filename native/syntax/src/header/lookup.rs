@@ -1,7 +1,8 @@
 //! From header name to id by a perfect hash. RFC 3261 §7.3.1: names compare without case.
 //!
-//! The key is the length and three letters (first, middle, last), which differ for all names of the table; a multiplier
-//! that sends the keys to different slots is searched while the crate compiles, so a new row needs no new constant.
+//! The key is the length and three letters (the first, and two behind the middle), which differ for all names of the table; a multiplier that sends
+//! the keys to different slots is searched while the crate compiles, so that a new row needs no new constant. Should a new name have the key
+//! of another, the crate does not compile and [`letters_at`] has to be chosen anew.
 
 use super::HeaderId;
 use super::table::ROWS;
@@ -47,7 +48,8 @@ impl Candidate {
         while self.0[length] != b':' {
             length += 1;
         }
-        key(length, self.0[0], self.0[length / 2], self.0[length - 1])
+        let at = letters_at(length);
+        key(length, self.0[0], [self.0[at], self.0[at + 1]])
     }
 }
 
@@ -56,10 +58,16 @@ static CANDIDATES: [Candidate; 256] = candidates().0;
 static IDS: [HeaderId; 256] = candidates().1;
 static SLOT_TABLE: [u8; SLOTS] = slots();
 
-/// The only name of the table that these three letters and this length may be.
+/// Where the two letters are in a name of that length; the second may be the colon.
 #[inline(always)]
-pub(crate) fn find(length: usize, first: u8, middle: u8, last: u8) -> (&'static Candidate, HeaderId) {
-    let slot = slot(key(length, first, middle, last), MULTIPLIER);
+pub(crate) const fn letters_at(length: usize) -> usize {
+    length * 9 / 16
+}
+
+/// The only name of the table that this length, its first octet and the two at [`letters_at`] may be.
+#[inline(always)]
+pub(crate) fn find(length: usize, first: u8, letters: [u8; 2]) -> (&'static Candidate, HeaderId) {
+    let slot = slot(key(length, first, letters), MULTIPLIER);
     // In range: a slot has SLOT_BITS bits; there are as many candidates as an octet has values.
     let number = SLOT_TABLE[slot] as usize;
     (&CANDIDATES[number], IDS[number])
@@ -71,7 +79,9 @@ pub(crate) fn find_scalar(name: &[u8]) -> HeaderId {
     if length == 0 || length >= NAME_MAX {
         return HeaderId::OTHER;
     }
-    let (candidate, id) = find(length, octet(name, 0), octet(name, length / 2), octet(name, length - 1));
+    let at = letters_at(length);
+    let second = if at + 1 < length { octet(name, at + 1) } else { b':' };
+    let (candidate, id) = find(length, octet(name, 0), [octet(name, at), second]);
     if octet(&candidate.0, length) == b':' && slice(&candidate.0, 0, length).eq_ignore_ascii_case(name) {
         id
     } else {
@@ -80,8 +90,8 @@ pub(crate) fn find_scalar(name: &[u8]) -> HeaderId {
 }
 
 #[inline(always)]
-const fn key(length: usize, first: u8, middle: u8, last: u8) -> u32 {
-    let letters = (first as u32) | (middle as u32) << 8 | (last as u32) << 16;
+const fn key(length: usize, first: u8, letters: [u8; 2]) -> u32 {
+    let letters = (first as u32) | (u16::from_le_bytes(letters) as u32) << 8;
     (letters & 0x001F_1F1F) | (length as u32) << 24
 }
 
@@ -125,6 +135,11 @@ const fn find_multiplier() -> u32 {
     let mut i = 0;
     while i < NAMES {
         keys[i] = all[i].key();
+        let mut other = 0;
+        while other < i {
+            assert!(keys[other] != keys[i], "two names have the same key");
+            other += 1;
+        }
         i += 1;
     }
     let mut state: u32 = 0x9E37_79B9;

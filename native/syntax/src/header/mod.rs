@@ -15,15 +15,15 @@ mod via;
 
 pub use cseq::{CSeq, RAck};
 pub use digest::{Digest, DigestParam, DigestParams};
-pub use name_addr::{ContactIter, Contacts, NameAddr};
+pub use name_addr::{Contacts, NameAddr, NameAddrs};
 pub use number::{QValue, delta_seconds};
 pub use option_tag::{OptionTags, option_tags};
 pub use params::{Param, Params, ParamsIter};
 pub use table::{Row, Shape, TABLE};
-pub use via::Via;
+pub use via::{Via, Vias};
 
 pub(crate) use cseq::call_id;
-pub(crate) use lookup::{Candidate, find, find_scalar};
+pub(crate) use lookup::{Candidate, find, find_scalar, letters_at};
 
 use core::fmt;
 

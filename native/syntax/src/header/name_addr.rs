@@ -2,10 +2,12 @@
 //! §20.20, §20.30, §20.34, §20.39.
 
 use super::HeaderId;
-use super::params::{Params, header_param};
-use crate::chars::{DISPLAY, URIC, octet, offset_in, quoted_end, skip_lws, slice, span, trim_end};
+use super::params::{Params, header_param, plain_param, word_of};
+use crate::chars::{DISPLAY, URIC, offset_in, trim_end};
 use crate::error::FieldError;
-use crate::field::{Element, Elements};
+use crate::field::Values;
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use crate::uri::{Uri, UriError};
 use core::ops::Range;
 
@@ -32,43 +34,47 @@ impl<'b> NameAddr<'b> {
     /// tokens (§3.1.2.15 baddn), blanks in the URI (§3.1.2.14 badaspec), a bare URI with a headers part (§3.1.2.13 regbadct),
     /// parameters with stray separators (§3.1.2.1 badinv01).
     pub fn parse(value: &'b [u8], offset: usize, header: HeaderId) -> Result<Self, FieldError> {
+        let address = scan::run(Parse { value, header })?;
+        Ok(Self { offset, ..address })
+    }
+
+    /// The element that begins at `start`, and where the comma or the end behind it is. Its offset counts from the first octet of the text.
+    #[inline(always)]
+    pub(crate) fn parse_in<S: Scanner>(
+        text: Text<'b>,
+        start: usize,
+        header: HeaderId,
+    ) -> Result<(Self, usize), FieldError> {
         let malformed = FieldError::malformed(header);
-        let (display, uri, after, bracketed) = match octet(value, 0) {
-            b'<' => bracketed_uri(value, 0).map(|(uri, after)| (None, uri, after, true)),
-            b'"' => quoted_end(value, 0).and_then(|end| {
-                let (uri, after) = bracketed_uri(value, skip_lws(value, end))?;
-                Some((Some(slice(value, 0, end)), uri, after, true))
+        let (display, uri, uri_end, bracketed) = match text.octet(start) {
+            b'<' => bracketed_uri::<S>(text, start).map(|(uri, end)| (None, uri, end, true)),
+            b'"' => text.quoted_end::<S>(start).and_then(|quoted| {
+                let (uri, end) = bracketed_uri::<S>(text, text.skip_lws(quoted))?;
+                Some((Some(text.slice(start, quoted)), uri, end, true))
             }),
-            _ => token_or_bare(value),
+            _ => token_or_bare::<S>(text, start),
         }
         .ok_or(malformed)?;
 
-        let mut at = skip_lws(value, after);
-        let start = at;
+        let mut end = uri_end;
+        let mut at = text.skip_lws(uri_end);
+        let params_start = at;
         let mut tag = None;
-        while at < value.len() {
-            if octet(value, at) != b';' {
-                return Err(malformed);
-            }
-            let (param, end) = header_param(value, at).ok_or(malformed)?;
-            if tag.is_none() && param.name.eq_ignore_ascii_case(b"tag") {
+        while text.octet(at) == b';' {
+            let is_tag = |name| name == word_of("tag");
+            let param = plain_param::<S>(text, at, is_tag).or_else(|| header_param::<S>(text, at)).ok_or(malformed)?;
+            if is_tag(param.name) && tag.is_none() {
                 tag = Some(param.value.ok_or(malformed)?);
             }
-            at = skip_lws(value, end);
+            end = param.end;
+            at = text.skip_lws(param.end);
         }
-        Ok(Self {
-            display,
-            uri,
-            params: Params::checked(slice(value, start, value.len())),
-            tag,
-            whole: value,
-            offset,
-            bracketed,
-        })
-    }
-
-    pub(crate) fn from_element(element: &Element<'b>) -> Result<Self, FieldError> {
-        Self::parse(element.value, element.range().start, element.field.id)
+        if at != text.end() && text.octet(at) != b',' {
+            return Err(malformed);
+        }
+        let params = Params::checked(text.slice(params_start, end));
+        let whole = text.slice(start, end);
+        Ok((Self { display, uri, params, tag, whole, offset: start, bracketed }, at))
     }
 
     /// The URI, parsed.
@@ -117,64 +123,83 @@ type Address<'b> = (Option<&'b [u8]>, &'b [u8], usize, bool);
 
 /// `LAQUOT addr-spec RAQUOT` at `at`: the URI and the position behind `>`.
 #[inline(always)]
-fn bracketed_uri(value: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    if octet(value, at) != b'<' {
+fn bracketed_uri<'b, S: Scanner>(text: Text<'b>, at: usize) -> Option<(&'b [u8], usize)> {
+    if text.octet(at) != b'<' {
         return None;
     }
-    let end = span(value, at + 1, URIC);
-    if octet(value, end) != b'>' || end == at + 1 {
+    let end = text.span::<S>(at + 1, &URIC);
+    if text.octet(end) != b'>' || end == at + 1 {
         return None;
     }
-    Some((slice(value, at + 1, end), end + 1))
+    Some((text.slice(at + 1, end), end + 1))
 }
 
-/// `*(token LWS) LAQUOT …` or a bare `addr-spec`, which ends at the first `;` and holds no `?` and no `,`
-/// (RFC 3261 §20: then angle brackets are required).
-#[inline]
-fn token_or_bare(value: &[u8]) -> Option<Address<'_>> {
-    let tokens = span(value, 0, DISPLAY);
-    if octet(value, tokens) == b'<' {
-        let (uri, after) = bracketed_uri(value, tokens)?;
-        return Some((Some(trim_end(slice(value, 0, tokens))), uri, after, true));
+/// `*(token LWS) LAQUOT …` or a bare `addr-spec`, which ends at the first `;` and holds no `?`; its first `,` begins the next
+/// element (RFC 3261 §20: a URI with any of them has to be in angle brackets).
+#[inline(always)]
+fn token_or_bare<'b, S: Scanner>(text: Text<'b>, start: usize) -> Option<Address<'b>> {
+    let tokens = text.span::<S>(start, &DISPLAY);
+    if text.octet(tokens) == b'<' {
+        let (uri, end) = bracketed_uri::<S>(text, tokens)?;
+        return Some((Some(trim_end(text.slice(start, tokens))), uri, end, true));
     }
-    let end = value.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t' | b'\r' | b'\n')).unwrap_or(value.len());
-    let uri = slice(value, 0, end);
-    let legal = uri.iter().all(|byte| crate::chars::is(*byte, URIC) && !matches!(byte, b'?' | b','));
-    (legal && uri.contains(&b':')).then_some((None, uri, end, false))
+    let uri = text.slice(start, text.span::<S>(start, &URIC));
+    let length = uri.iter().position(|byte| matches!(byte, b';' | b',')).unwrap_or(uri.len());
+    let uri = uri.get(..length)?;
+    (uri.contains(&b':') && !uri.contains(&b'?')).then_some((None, uri, start + length, false))
 }
+
+task!(Parse<'b> { value: &'b [u8], header: HeaderId } -> Result<NameAddr<'b>, FieldError>, {
+    match NameAddr::parse_in::<S>(Text::whole(value), 0, header)? {
+        (address, end) if end == value.len() => Ok(address),
+        _ => Err(FieldError::malformed(header)),
+    }
+});
 
 /// The Contact fields of a message. RFC 3261 §20.10.
 #[derive(Clone, Debug)]
 pub enum Contacts<'b> {
     /// The addresses; none when there is no Contact field.
-    List(ContactIter<'b>),
+    List(NameAddrs<'b>),
     /// The single `*` of a REGISTER that removes all bindings (RFC 3261 §10.2.2).
     Star,
 }
 
-/// The addresses of Contact fields in order.
+/// The addresses of a list header in order. One that cannot be read is an error, and the next one follows.
 #[derive(Clone, Debug)]
-pub struct ContactIter<'b> {
-    elements: Elements<'b>,
+pub struct NameAddrs<'b> {
+    values: Values<'b>,
+}
+
+impl<'b> NameAddrs<'b> {
+    pub(crate) const fn new(values: Values<'b>) -> Self {
+        Self { values }
+    }
 }
 
 impl<'b> Contacts<'b> {
-    pub(crate) fn new(elements: Elements<'b>) -> Result<Self, FieldError> {
-        let mut rest = elements.clone();
-        match rest.next() {
-            Some(element) if element.value == b"*" => match rest.next() {
+    pub(crate) fn new(values: Values<'b>) -> Result<Self, FieldError> {
+        let mut elements = values.elements();
+        match elements.next() {
+            Some(element) if element.value == b"*" => match elements.next() {
                 None => Ok(Self::Star),
                 Some(_) => Err(FieldError::malformed(HeaderId::CONTACT)),
             },
-            _ => Ok(Self::List(ContactIter { elements })),
+            _ => Ok(Self::List(NameAddrs { values })),
         }
     }
 }
 
-impl<'b> Iterator for ContactIter<'b> {
+impl<'b> Iterator for NameAddrs<'b> {
     type Item = Result<NameAddr<'b>, FieldError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.elements.next().map(|element| NameAddr::from_element(&element))
+        scan::run(Next { values: &mut self.values })
     }
 }
+
+task!(Next<'a, 'b> { values: &'a mut Values<'b> } -> Option<Result<NameAddr<'b>, FieldError>>, {
+    let header = values.id();
+    values.next_with::<S, _>(|text, start| NameAddr::parse_in::<S>(text, start, header))
+});

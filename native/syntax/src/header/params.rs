@@ -1,6 +1,8 @@
 //! Parameter lists `;name=value`, of header fields and of URIs. RFC 3261 §25.1 (`generic-param`, `uri-parameter`).
 
-use crate::chars::{TOKEN, VALUE, is, octet, offset_in, quoted_end, skip_lws, slice, span};
+use crate::chars::{TOKEN, VALUE, octet, offset_in, quoted_end, skip_lws, slice, span};
+use crate::scan::{Scanner, WINDOW};
+use crate::text::Text;
 use core::ops::Range;
 
 /// A parameter list that has been checked: `*( SEMI pname [ EQUAL pvalue ] )`.
@@ -117,7 +119,7 @@ impl<'b> Iterator for ParamsIter<'b> {
 fn name_end(raw: &[u8], from: usize) -> usize {
     let mut at = from;
     while let Some(byte) = raw.get(at) {
-        if *byte == b'=' || !is(*byte, VALUE) {
+        if *byte == b'=' || !VALUE.has(*byte) {
             break;
         }
         at += 1;
@@ -127,28 +129,69 @@ fn name_end(raw: &[u8], from: usize) -> usize {
 
 #[inline(always)]
 fn value_end(raw: &[u8], at: usize) -> Option<usize> {
-    if octet(raw, at) == b'"' { quoted_end(raw, at) } else { Some(span(raw, at, VALUE)) }
+    if octet(raw, at) == b'"' { quoted_end(raw, at) } else { Some(span(raw, at, &VALUE)) }
 }
 
-/// Checks one `SEMI token [ EQUAL gen-value ]` of a header field whose `;` is at `at`; gives it and the position behind.
+/// One `SEMI token [ EQUAL gen-value ]` of a header field whose `;` is at `at`; gives it and the position behind.
 ///
 /// DEVIATION: the value may be empty; devices send `branch=` and `expires=`.
 #[inline(always)]
-pub(crate) fn header_param(raw: &[u8], at: usize) -> Option<(Param<'_>, usize)> {
-    let start = skip_lws(raw, at + 1);
-    let end = span(raw, start, TOKEN);
+pub(crate) fn header_param<'b, S: Scanner>(text: Text<'b>, at: usize) -> Option<HeaderParam<'b>> {
+    let start = text.skip_lws(at + 1);
+    let end = text.span::<S>(start, &TOKEN);
     if end == start {
         return None;
     }
-    let name = slice(raw, start, end);
-    let mut at = end;
-    if octet(raw, at) != b'=' {
-        at = skip_lws(raw, at);
-        if octet(raw, at) != b'=' {
-            return Some((Param { name, value: None }, end));
-        }
+    let name = text.lower_word(start, end - start);
+    let equal = text.skip_lws(end);
+    if text.octet(equal) != b'=' {
+        return Some(HeaderParam { name, value: None, end });
     }
-    at = skip_lws(raw, at + 1);
-    let end = value_end(raw, at)?;
-    Some((Param { name, value: Some(slice(raw, at, end)) }, end))
+    let start = text.skip_lws(equal + 1);
+    let end = if text.octet(start) == b'"' { text.quoted_end::<S>(start)? } else { text.span::<S>(start, &VALUE) };
+    Some(HeaderParam { name, value: Some(text.slice(start, end)), end })
+}
+
+/// As [`header_param`], for a parameter with a short name of the known ones, without blanks or quotes; `None` for any other.
+#[inline(always)]
+pub(crate) fn plain_param<'b, S: Scanner>(
+    text: Text<'b>,
+    at: usize,
+    known: impl Fn(u64) -> bool,
+) -> Option<HeaderParam<'b>> {
+    let start = at + 1;
+    let (mut length, equal) = S::two(text.window(start)?, &VALUE, b'=');
+    let name_length = usize::min(length, equal);
+    if length == WINDOW {
+        length = text.span::<S>(start + WINDOW, &VALUE) - start;
+    }
+    let end = start + length;
+    let name = text.lower_word(start, name_length);
+    let ends = end == text.end() || end < text.end() && matches!(text.octet(end), b';' | b',');
+    if !ends || !known(name) {
+        return None;
+    }
+    let value = if equal < length { Some(text.slice(start + equal + 1, end)) } else { None };
+    Some(HeaderParam { name, value, end })
+}
+
+/// A parameter as [`header_param`] finds it.
+pub(crate) struct HeaderParam<'b> {
+    /// The name in lower case, see [`Text::lower_word`] and [`word_of`].
+    pub(crate) name: u64,
+    pub(crate) value: Option<&'b [u8]>,
+    /// Position behind it.
+    pub(crate) end: usize,
+}
+
+/// The word of a name of at most eight letters in lower case.
+pub(crate) const fn word_of(name: &str) -> u64 {
+    let name = name.as_bytes();
+    let mut word = 0;
+    let mut at = 0;
+    while at < name.len() {
+        word |= (name[at] as u64) << (8 * at);
+        at += 1;
+    }
+    word
 }

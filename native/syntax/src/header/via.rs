@@ -1,11 +1,14 @@
 //! Via values. RFC 3261 §20.42; `rport` and `received` after RFC 3581.
 
 use super::HeaderId;
-use super::params::{Param, Params, header_param};
-use crate::chars::{TOKEN, decimal, octet, offset_in, skip_lws, slice, span};
+use super::params::{HeaderParam, Params, header_param, plain_param, word_of};
+use crate::chars::{TOKEN, decimal, offset_in};
 use crate::error::FieldError;
+use crate::field::Values;
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use crate::uri::Host;
-use crate::uri::host::{host_end, parse_port};
+use crate::uri::host::parse_port;
 use core::ops::Range;
 
 /// One `via-parm = sent-protocol LWS sent-by *( SEMI via-params )`.
@@ -29,7 +32,6 @@ pub struct Via<'b> {
     pub ttl: Option<u8>,
     sent_by: &'b [u8],
     params: Params<'b>,
-    rport_name: Option<&'b [u8]>,
     whole: &'b [u8],
     offset: usize,
 }
@@ -41,15 +43,24 @@ impl<'b> Via<'b> {
     /// `Malformed` when the grammar is not followed (RFC 4475 §3.1.2.1 badinv01); `OutOfRange` for a port above 65535 or a ttl above
     /// 255; `Repeated` for a second branch, received, rport, maddr or ttl.
     pub fn parse(value: &'b [u8], offset: usize) -> Result<Self, FieldError> {
+        let via = scan::run(Parse { value })?;
+        Ok(Self { offset, ..via })
+    }
+
+    /// The element that begins at `start`, and where the comma or the end behind it is. Its offset counts from the first octet of the text.
+    #[inline(always)]
+    pub(crate) fn parse_in<S: Scanner>(text: Text<'b>, start: usize) -> Result<(Self, usize), FieldError> {
         let malformed = FieldError::malformed(HeaderId::VIA);
-        let (transport, at) = sent_protocol(value).ok_or(malformed)?;
-        let start = skip_lws(value, at);
-        if start == at {
+        let (transport, transport_end) = sent_protocol::<S>(text, start).ok_or(malformed)?;
+        let host_start = text.skip_lws(transport_end);
+        if host_start == transport_end {
             return Err(malformed);
         }
-        let end = host_end(value, start);
-        let host = Host::parse(slice(value, start, end)).ok_or(malformed)?;
-        let (port, end) = sent_by_port(value, end)?;
+        let (host, host_end) = Host::parse_in::<S>(text, host_start).ok_or(malformed)?;
+        let (port, sent_by_end) = sent_by_port(text, host_end)?;
+        let mut end = sent_by_end;
+        let mut at = text.skip_lws(sent_by_end);
+        let params_start = at;
         let mut via = Self {
             transport,
             host,
@@ -59,47 +70,42 @@ impl<'b> Via<'b> {
             rport: None,
             maddr: None,
             ttl: None,
-            sent_by: slice(value, start, end),
+            sent_by: text.slice(host_start, sent_by_end),
             params: Params::default(),
-            rport_name: None,
-            whole: value,
-            offset,
+            whole: &[],
+            offset: start,
         };
-        let mut at = skip_lws(value, end);
-        via.params = Params::checked(slice(value, at, value.len()));
-        while at < value.len() {
-            if octet(value, at) != b';' {
-                return Err(malformed);
-            }
-            let (param, end) = header_param(value, at).ok_or(malformed)?;
+        while text.octet(at) == b';' {
+            let param =
+                plain_param::<S>(text, at, is_known).or_else(|| header_param::<S>(text, at)).ok_or(malformed)?;
+            end = param.end;
+            at = text.skip_lws(param.end);
             via.take(param)?;
-            at = skip_lws(value, end);
         }
-        Ok(via)
+        if at != text.end() && text.octet(at) != b',' {
+            return Err(malformed);
+        }
+        via.params = Params::checked(text.slice(params_start, end));
+        via.whole = text.slice(start, end);
+        Ok((via, at))
     }
 
     #[inline(always)]
-    fn take(&mut self, param: Param<'b>) -> Result<(), FieldError> {
-        // The first letter and the length decide almost always; extension parameters pass through.
-        match (param.name.len(), octet(param.name, 0) | 0x20) {
-            (6, b'b') if param.name.eq_ignore_ascii_case(b"branch") => set(&mut self.branch, param.value),
-            (8, b'r') if param.name.eq_ignore_ascii_case(b"received") => set(&mut self.received, param.value),
-            (5, b'm') if param.name.eq_ignore_ascii_case(b"maddr") => set(&mut self.maddr, param.value),
-            (5, b'r') if param.name.eq_ignore_ascii_case(b"rport") => {
-                if self.rport.is_some() {
-                    return Err(FieldError::repeated(HeaderId::VIA));
-                }
-                self.rport_name = Some(param.name);
-                self.rport = match param.value {
-                    None => Some(None),
-                    Some(value) => Some(Some(parse_port(value).ok_or(FieldError::out_of_range(HeaderId::VIA))?)),
-                };
+    fn take(&mut self, param: HeaderParam<'b>) -> Result<(), FieldError> {
+        match param.name {
+            BRANCH => set(&mut self.branch, param.value),
+            MADDR => set(&mut self.maddr, param.value),
+            RECEIVED => set(&mut self.received, param.value),
+            RPORT if self.rport.is_some() => Err(FieldError::repeated(HeaderId::VIA)),
+            RPORT => {
+                self.rport = Some(match param.value {
+                    None => None,
+                    Some(value) => Some(parse_port(value).ok_or(FieldError::out_of_range(HeaderId::VIA))?),
+                });
                 Ok(())
             }
-            (3, b't') if param.name.eq_ignore_ascii_case(b"ttl") => {
-                if self.ttl.is_some() {
-                    return Err(FieldError::repeated(HeaderId::VIA));
-                }
+            TTL if self.ttl.is_some() => Err(FieldError::repeated(HeaderId::VIA)),
+            TTL => {
                 let number = param.value.and_then(decimal).ok_or(FieldError::malformed(HeaderId::VIA))?;
                 self.ttl = Some(u8::try_from(number).map_err(|_| FieldError::out_of_range(HeaderId::VIA))?);
                 Ok(())
@@ -136,14 +142,13 @@ impl<'b> Via<'b> {
     /// Where the name and the value, if any, of rport lie in the message. With an empty rport `=port` is inserted at the end (RFC 3581 §4).
     #[must_use]
     pub fn rport_range(&self) -> Option<Range<usize>> {
-        self.named_range(self.rport_name?)
+        self.named_range(b"rport")
     }
 
     /// Where the name and the value of received lie in the message.
     #[must_use]
     pub fn received_range(&self) -> Option<Range<usize>> {
-        let param = self.params.iter().find(|param| param.name.eq_ignore_ascii_case(b"received"))?;
-        self.named_range(param.name)
+        self.named_range(b"received")
     }
 
     /// Whether the branch begins with `z9hG4bK` (RFC 3261 §8.1.1.7) and more follows (RFC 4475 §3.2.1 badbranch).
@@ -154,13 +159,25 @@ impl<'b> Via<'b> {
         })
     }
 
-    fn named_range(&self, name: &'b [u8]) -> Option<Range<usize>> {
-        let param = self.params.iter().find(|param| core::ptr::eq(param.name, name))?;
+    fn named_range(&self, name: &[u8]) -> Option<Range<usize>> {
+        let param = self.params.iter().find(|param| param.name.eq_ignore_ascii_case(name))?;
         let last = param.value.unwrap_or(param.name);
-        let start = offset_in(self.whole, name);
+        let start = offset_in(self.whole, param.name);
         let end = offset_in(self.whole, last) + last.len();
         Some(self.offset + start..self.offset + end)
     }
+}
+
+const BRANCH: u64 = word_of("branch");
+const MADDR: u64 = word_of("maddr");
+const RECEIVED: u64 = word_of("received");
+const RPORT: u64 = word_of("rport");
+const TTL: u64 = word_of("ttl");
+
+/// Whether the name is that of a parameter with a field of its own.
+#[inline(always)]
+const fn is_known(name: u64) -> bool {
+    matches!(name, BRANCH | MADDR | RECEIVED | RPORT | TTL)
 }
 
 #[inline(always)]
@@ -174,39 +191,67 @@ fn set<'b>(slot: &mut Option<&'b [u8]>, value: Option<&'b [u8]>) -> Result<(), F
 
 /// `protocol-name SLASH protocol-version SLASH transport`: the transport and the position behind it.
 #[inline(always)]
-fn sent_protocol(value: &[u8]) -> Option<(&[u8], usize)> {
-    if value.starts_with(b"SIP/2.0/") {
-        let end = span(value, 8, TOKEN);
-        if end > 8 {
-            return Some((slice(value, 8, end), end));
+fn sent_protocol<'b, S: Scanner>(text: Text<'b>, start: usize) -> Option<(&'b [u8], usize)> {
+    if text.slice(start, start + 8) == b"SIP/2.0/" {
+        let end = text.span::<S>(start + 8, &TOKEN);
+        if end > start + 8 {
+            return Some((text.slice(start + 8, end), end));
         }
     }
-    let name_end = span(value, 0, TOKEN);
-    let version = after_slash(value, name_end)?;
-    let version_end = span(value, version, TOKEN);
-    let transport = after_slash(value, version_end)?;
-    let end = span(value, transport, TOKEN);
-    let sip = slice(value, 0, name_end).eq_ignore_ascii_case(b"SIP") && slice(value, version, version_end) == b"2.0";
-    (sip && end > transport).then_some((slice(value, transport, end), end))
+    let name_end = text.span::<S>(start, &TOKEN);
+    let version = after_slash(text, name_end)?;
+    let version_end = text.span::<S>(version, &TOKEN);
+    let transport = after_slash(text, version_end)?;
+    let end = text.span::<S>(transport, &TOKEN);
+    let sip = text.slice(start, name_end).eq_ignore_ascii_case(b"SIP") && text.slice(version, version_end) == b"2.0";
+    (sip && end > transport).then_some((text.slice(transport, end), end))
 }
 
-fn after_slash(value: &[u8], at: usize) -> Option<usize> {
-    let slash = skip_lws(value, at);
-    (octet(value, slash) == b'/').then(|| skip_lws(value, slash + 1))
+fn after_slash(text: Text<'_>, at: usize) -> Option<usize> {
+    let slash = text.skip_lws(at);
+    (text.octet(slash) == b'/').then(|| text.skip_lws(slash + 1))
 }
 
 /// `[ COLON port ]` after the host at `at`, white space allowed around the colon; the port and the end of sent-by.
 #[inline(always)]
-fn sent_by_port(value: &[u8], at: usize) -> Result<(Option<u16>, usize), FieldError> {
-    let colon = skip_lws(value, at);
-    if octet(value, colon) != b':' {
+fn sent_by_port(text: Text<'_>, at: usize) -> Result<(Option<u16>, usize), FieldError> {
+    let colon = text.skip_lws(at);
+    if text.octet(colon) != b':' {
         return Ok((None, at));
     }
-    let start = skip_lws(value, colon + 1);
-    let end = span(value, start, crate::chars::DIGIT);
+    let start = text.skip_lws(colon + 1);
+    let (port, end) = text.number(start);
     if end == start {
         return Err(FieldError::malformed(HeaderId::VIA));
     }
-    let port = parse_port(slice(value, start, end)).ok_or(FieldError::out_of_range(HeaderId::VIA))?;
+    let port = u16::try_from(port).map_err(|_| FieldError::out_of_range(HeaderId::VIA))?;
     Ok((Some(port), end))
 }
+
+task!(Parse<'b> { value: &'b [u8] } -> Result<Via<'b>, FieldError>, match Via::parse_in::<S>(Text::whole(value), 0)? {
+    (via, end) if end == value.len() => Ok(via),
+    _ => Err(FieldError::malformed(HeaderId::VIA)),
+});
+
+/// The Vias of a message in order. One that cannot be read is an error, and the next one follows.
+#[derive(Clone, Debug)]
+pub struct Vias<'b> {
+    values: Values<'b>,
+}
+
+impl<'b> Vias<'b> {
+    pub(crate) const fn new(values: Values<'b>) -> Self {
+        Self { values }
+    }
+}
+
+impl<'b> Iterator for Vias<'b> {
+    type Item = Result<Via<'b>, FieldError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        scan::run(Next { values: &mut self.values })
+    }
+}
+
+task!(Next<'a, 'b> { values: &'a mut Values<'b> } -> Option<Result<Via<'b>, FieldError>>, values.next_with::<S, _>(Via::parse_in::<S>));

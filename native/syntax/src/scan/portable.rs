@@ -1,12 +1,16 @@
 //! The scanner with plain words.
 
-use super::{Scanner, WINDOW};
+use super::{Scanner, Task, WINDOW};
 use crate::header::Candidate;
 
 /// Needs nothing of the processor.
 pub(crate) struct Portable;
 
 impl Scanner for Portable {
+    fn call<T: Task>(task: T) -> T::Output {
+        task.run::<Self>()
+    }
+
     /// Eight octets a word: adding 0x60 sets the high bit of each octet from 0x20 up that is below 0x80, and no carry leaves an octet.
     #[inline(always)]
     fn controls(block: &[u8; 64]) -> u64 {

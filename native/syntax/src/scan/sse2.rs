@@ -4,7 +4,7 @@
     reason = "the compiler wants it for functions that name a processor feature; docs/architecture.md, Unsafe"
 )]
 
-use super::{Scanner, WINDOW};
+use super::{Scanner, Task, WINDOW};
 use crate::header::Candidate;
 use core::arch::x86_64::{
     __m128i, _mm_cmpeq_epi8, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
@@ -15,6 +15,10 @@ use core::arch::x86_64::{
 pub(crate) struct Sse2;
 
 impl Scanner for Sse2 {
+    fn call<T: Task>(task: T) -> T::Output {
+        task.run::<Self>()
+    }
+
     #[inline(always)]
     fn controls(block: &[u8; 64]) -> u64 {
         // SAFETY: every x86-64 processor has SSE2.
@@ -69,8 +73,7 @@ fn same(window: &[u8; WINDOW], candidate: &Candidate, count: usize) -> bool {
     let [name_low, name_high] = load_window(candidate.octets());
     let low = bits(_mm_cmpeq_epi8(_mm_or_si128(low, case), name_low));
     let high = bits(_mm_cmpeq_epi8(_mm_or_si128(high, case), name_high));
-    // Shifted out at the top are the octets that do not count.
-    !(low | high << 16) << ((64 - count) & 63) == 0
+    !(low | high << 16) & !(u64::MAX << (count & 63)) == 0
 }
 
 #[inline]

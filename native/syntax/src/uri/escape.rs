@@ -1,6 +1,6 @@
 //! Percent escapes. RFC 3261 §19.1.2: decoded exactly once, so that `%2541` is `%41` and not `A` (RFC 4475 §3.1.1.3 esc01).
 
-use crate::chars::{HEX, USER, is, octet};
+use crate::chars::{HEX, USER, octet};
 use alloc::vec::Vec;
 
 /// The octets of an escaped text, each escape as the octet it stands for. A `%` that begins no escape is itself.
@@ -31,7 +31,7 @@ impl Iterator for Unescaped<'_> {
         let byte = *self.bytes.get(self.at)?;
         if byte == b'%' {
             let (high, low) = (octet(self.bytes, self.at + 1), octet(self.bytes, self.at + 2));
-            if is(high, HEX) && is(low, HEX) {
+            if HEX.has(high) && HEX.has(low) {
                 self.at += 3;
                 return Some(nibble(high) << 4 | nibble(low));
             }
@@ -49,7 +49,7 @@ pub fn unescape(bytes: &[u8], out: &mut Vec<u8>) {
 /// Appends text as the user part of a SIP URI, escaping every octet that may not stand there, `%` included.
 pub fn write_escaped_user(text: &[u8], out: &mut Vec<u8>) {
     for byte in text {
-        if is(*byte, USER) {
+        if USER.has(*byte) {
             out.push(*byte);
         } else {
             let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };

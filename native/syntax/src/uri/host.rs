@@ -1,6 +1,8 @@
 //! Hosts and ports. RFC 3261 §25.1 (`host`), RFC 5118 §4, RFC 5954 §4 (the corrected IPv6 grammar).
 
-use crate::chars::{HOST, decimal, is, octet, slice, span};
+use crate::chars::{decimal, slice};
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,20 +18,30 @@ pub enum Host<'b> {
 }
 
 impl<'b> Host<'b> {
-    /// Parses a host; IPv6 in brackets. `None` when it is none.
+    /// Parses a host; IPv6 in brackets. `None` when it is none: `hostname = *( domainlabel "." ) toplabel [ "." ]` has at most 255 octets and no label
+    /// that is empty or begins or ends with `-`.
     ///
-    /// DEVIATION: `_` is read in host names; container and Windows networks use it, and DNS carries it.
-    #[inline]
+    /// DEVIATION: `_` is read in host names; container and Windows networks use it, and DNS carries it. The last label may begin with a digit: devices
+    /// send broken IPv4 addresses such as `1192.0.2.20` in URIs that nobody resolves, and whoever resolves one finds no such name.
     #[must_use]
     pub fn parse(host: &'b [u8]) -> Option<Self> {
-        match host {
-            [b'[', inner @ .., b']'] => parse_v6(inner).map(Self::V6),
-            [b'0'..=b'9', ..] => match parse_v4(host) {
-                Some(address) => Some(Self::V4(address)),
-                None => parse_name(host),
-            },
-            _ => parse_name(host),
+        scan::run(Parse { host })
+    }
+
+    /// The host that begins at `start`, and where it ends.
+    #[inline(always)]
+    pub(crate) fn parse_in<S: Scanner>(text: Text<'b>, start: usize) -> Option<(Self, usize)> {
+        if text.octet(start) == b'[' {
+            return reference(text, start);
         }
+        let end = text.host_name::<S>(start)?;
+        let host = text.slice(start, end);
+        if text.octet(start).is_ascii_digit()
+            && let Some(address) = parse_v4(host)
+        {
+            return Some((Self::V4(address), end));
+        }
+        (host.len() <= 255).then_some((Self::Name(host), end))
     }
 
     /// The address, unless it is a name.
@@ -109,16 +121,18 @@ pub fn parse_address(text: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// End of what may be a host that begins at `start`: behind `]`, or the first octet no host name has.
-#[inline(always)]
-pub(crate) fn host_end(bytes: &[u8], start: usize) -> usize {
-    if octet(bytes, start) == b'[' {
-        // The longest IPv6 text has 45 octets; a search without a bound would read a hostile value twice.
-        let window = slice(bytes, start, bytes.len().min(start + 64));
-        return window.iter().position(|byte| *byte == b']').map_or(start, |end| start + end + 1);
-    }
-    span(bytes, start, HOST)
+/// `IPv6reference = "[" IPv6address "]"`.
+#[inline(never)]
+fn reference<'b>(text: Text<'b>, start: usize) -> Option<(Host<'b>, usize)> {
+    // The longest IPv6 text has 45 octets; a search without a bound would read a hostile value twice.
+    let window = text.slice(start + 1, text.end().min(start + 64));
+    let length = window.iter().position(|byte| *byte == b']')?;
+    Some((Host::V6(parse_v6(slice(window, 0, length))?), start + length + 2))
 }
+
+task!(Parse<'b> { host: &'b [u8] } -> Option<Host<'b>>, {
+    Host::parse_in::<S>(Text::whole(host), 0).filter(|(_, end)| *end == host.len()).map(|(host, _)| host)
+});
 
 /// `port = 1*DIGIT`, at most 65535.
 #[inline(always)]
@@ -137,55 +151,35 @@ pub(crate) fn parse_port(text: &[u8]) -> Option<u16> {
     u16::try_from(number).ok()
 }
 
-/// `hostname = *( domainlabel "." ) toplabel [ "." ]`, at most 255 octets; labels neither are empty nor begin or end with `-`.
-///
-/// DEVIATION: the last label may begin with a digit. Devices send broken IPv4 addresses such as `1192.0.2.20` in URIs that nobody resolves;
-/// whoever resolves one finds no such name.
-#[inline(always)]
-fn parse_name(host: &[u8]) -> Option<Host<'_>> {
-    if host.is_empty() || host.len() > 255 {
-        return None;
-    }
-    let mut previous = b'.';
-    for byte in host {
-        if !is(*byte, HOST) || (previous == b'.' && matches!(byte, b'.' | b'-')) || (previous == b'-' && *byte == b'.')
-        {
-            return None;
-        }
-        previous = *byte;
-    }
-    (previous != b'-').then_some(Host::Name(host))
-}
-
 /// `1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT`, each at most 255, decimal also with leading zeros.
 #[inline(always)]
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut index = 0;
-    let mut number = 0u32;
-    let mut digits = 0;
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            number = number * 10 + u32::from(digit);
-            digits += 1;
-            if digits > 3 {
-                return None;
-            }
-        } else if *byte == b'.' && digits > 0 && index < 3 {
-            *octets.get_mut(index)? = u8::try_from(number).ok()?;
-            index += 1;
-            number = 0;
-            digits = 0;
-        } else {
-            return None;
-        }
-    }
-    if index != 3 || digits == 0 {
+    if text.len() > 15 {
         return None;
     }
-    octets[3] = u8::try_from(number).ok()?;
-    Some(Ipv4Addr::from(octets))
+    let mut octets = [0u8; 4];
+    let mut rest = text.iter();
+    for octet in &mut octets {
+        // The first octet of each number is a digit; what ends it is a dot or the end of the text.
+        let mut number = u32::from(rest.next()?.wrapping_sub(b'0'));
+        if number > 9 {
+            return None;
+        }
+        for byte in rest.by_ref() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                if *byte != b'.' {
+                    return None;
+                }
+                break;
+            }
+            number = number * 10 + u32::from(digit);
+        }
+        *octet = u8::try_from(number).ok()?;
+    }
+    // Seven octets at least and three dots have been read; a dot at the end or a fifth number is left over or was swallowed.
+    let dots = text.iter().filter(|byte| **byte == b'.').count();
+    (dots == 3 && rest.as_slice().is_empty()).then_some(Ipv4Addr::from(octets))
 }
 
 /// The text of an IPv6 address without brackets.

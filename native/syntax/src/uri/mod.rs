@@ -16,7 +16,9 @@ pub use host::Host;
 pub use sip::SipUri;
 pub use tel::{TelUri, write_digits};
 
-use crate::chars::{ALPHA, SCHEME, URIC, is, octet, slice, span};
+use crate::chars::{URIC, octet, slice, span};
+use crate::scan::{self, Scanner, task};
+use crate::text::Text;
 use core::fmt;
 
 /// A URI.
@@ -61,33 +63,39 @@ impl<'b> Uri<'b> {
     ///
     /// # Errors
     /// The first part that breaks its grammar.
-    #[inline]
     pub fn parse(uri: &'b [u8]) -> Result<Self, UriError> {
-        // "sip:" and "sips:" in any case; one comparison of four octets decides almost always.
-        if let [s, i, p, fourth, rest @ ..] = uri
-            && [s | 0x20, i | 0x20, p | 0x20] == *b"sip"
-        {
-            if *fourth == b':' {
-                return SipUri::parse_rest(rest, false).map(Self::Sip);
-            }
-            if let (b's', [b':', rest @ ..]) = (fourth | 0x20, rest) {
-                return SipUri::parse_rest(rest, true).map(Self::Sip);
+        scan::run(Parse { uri })
+    }
+
+    /// Parses from `start` to the end of the text.
+    #[inline(always)]
+    pub(crate) fn parse_in<S: Scanner>(text: Text<'b>, start: usize) -> Result<Self, UriError> {
+        // "sip:" and "sips:" in any case; the other schemes come seldom.
+        let scheme = [start, start + 1, start + 2].map(|at| text.octet(at) | 0x20);
+        if scheme == *b"sip" {
+            match [text.octet(start + 3), text.octet(start + 4)] {
+                [b':', _] => return SipUri::parse_in::<S>(text, start + 4, false).map(Self::Sip),
+                [b's' | b'S', b':'] => return SipUri::parse_in::<S>(text, start + 5, true).map(Self::Sip),
+                _ => {}
             }
         }
-        Self::parse_other(uri)
+        Self::parse_other(text.slice(start, text.end()))
     }
 
     #[inline(never)]
     fn parse_other(uri: &'b [u8]) -> Result<Self, UriError> {
-        let end = span(uri, 0, SCHEME);
-        if !is(octet(uri, 0), ALPHA) || octet(uri, end) != b':' {
+        let end = uri
+            .iter()
+            .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-' | b'.'))
+            .unwrap_or(uri.len());
+        if !octet(uri, 0).is_ascii_alphabetic() || octet(uri, end) != b':' {
             return Err(UriError::Scheme);
         }
         let (scheme, rest) = (slice(uri, 0, end), slice(uri, end + 1, uri.len()));
         if scheme.eq_ignore_ascii_case(b"tel") {
             return TelUri::parse_rest(rest).map(Self::Tel);
         }
-        if rest.is_empty() || span(rest, 0, URIC) != rest.len() {
+        if rest.is_empty() || span(rest, 0, &URIC) != rest.len() {
             return Err(UriError::Scheme);
         }
         Ok(Self::Other { scheme, rest })
@@ -113,6 +121,8 @@ impl<'b> Uri<'b> {
         }
     }
 }
+
+task!(Parse<'b> { uri: &'b [u8] } -> Result<Uri<'b>, UriError>, Uri::parse_in::<S>(Text::whole(uri), 0));
 
 impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

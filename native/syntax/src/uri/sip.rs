@@ -1,9 +1,11 @@
 //! `sip:` and `sips:` URIs. RFC 3261 §19.1.1, §25.1.
 
 use super::UriError;
-use super::host::{Host, host_end, parse_port};
-use crate::chars::{DIGIT, HEX, PASSWORD, URI_HEADER, URI_PARAM, USER, is, octet, slice, span};
+use super::host::Host;
+use crate::chars::{Class, HEX, PARAM, PASSWORD, URI_HEADER, USER, slice};
 use crate::header::Params;
+use crate::scan::Scanner;
+use crate::text::Text;
 
 /// `SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,22 +28,24 @@ pub struct SipUri<'b> {
 }
 
 impl<'b> SipUri<'b> {
-    /// Parses what follows the scheme and its colon.
-    #[inline]
-    pub(super) fn parse_rest(rest: &'b [u8], secure: bool) -> Result<Self, UriError> {
-        let (user, password, start) = userinfo(rest)?;
-        let mut at = host_end(rest, start);
-        let host = Host::parse(slice(rest, start, at)).ok_or(UriError::Host)?;
+    /// Parses what follows the scheme and its colon, to the end of the text.
+    #[inline(always)]
+    pub(super) fn parse_in<S: Scanner>(text: Text<'b>, start: usize, secure: bool) -> Result<Self, UriError> {
+        let (user, password, host_start) = userinfo::<S>(text, start)?;
+        let (host, mut end) = Host::parse_in::<S>(text, host_start).ok_or(UriError::Host)?;
         let mut port = None;
-        if octet(rest, at) == b':' {
-            let end = span(rest, at + 1, DIGIT);
-            port = Some(parse_port(slice(rest, at + 1, end)).ok_or(UriError::Port)?);
-            at = end;
+        if text.octet(end) == b':' {
+            let (number, port_end) = text.number(end + 1);
+            if port_end == end + 1 {
+                return Err(UriError::Port);
+            }
+            port = Some(u16::try_from(number).map_err(|_| UriError::Port)?);
+            end = port_end;
         }
-        let hostport = slice(rest, start, at);
-        let params_end = params_end(rest, at)?;
-        let params = Params::checked(slice(rest, at, params_end));
-        let headers = headers(rest, params_end)?;
+        let hostport = text.slice(host_start, end);
+        let params_end = params_end::<S>(text, end)?;
+        let params = Params::checked(text.slice(end, params_end));
+        let headers = if params_end == text.end() { &[][..] } else { headers::<S>(text, params_end)? };
         Ok(Self { secure, user, password, host, port, params, headers, hostport })
     }
 
@@ -84,74 +88,69 @@ type UserInfo<'b> = (Option<&'b [u8]>, Option<&'b [u8]>, usize);
 
 /// `[ ( user / telephone-subscriber ) [ ":" password ] "@" ]`; the position of hostport comes last.
 ///
-/// No part of a SIP URI but userinfo's end may hold a bare `@`, so what looks like a user and is not followed by one was the host.
+/// What looks like a user and is not followed by `@` was the host. An `@` further on is found there: no other part of a SIP URI may hold one.
 #[inline(always)]
-fn userinfo(rest: &[u8]) -> Result<UserInfo<'_>, UriError> {
-    let user_end = escaped_span(rest, 0, USER)?;
-    match octet(rest, user_end) {
-        b'@' if user_end > 0 => Ok((Some(slice(rest, 0, user_end)), None, user_end + 1)),
-        b':' => {
-            let end = escaped_span(rest, user_end + 1, PASSWORD)?;
-            if octet(rest, end) == b'@' && user_end > 0 {
-                return Ok((Some(slice(rest, 0, user_end)), Some(slice(rest, user_end + 1, end)), end + 1));
+fn userinfo<'b, S: Scanner>(text: Text<'b>, start: usize) -> Result<UserInfo<'b>, UriError> {
+    let user_end = escaped_span::<S>(text, start, &USER)?;
+    let user = text.slice(start, user_end);
+    match text.octet(user_end) {
+        b'@' if user.is_empty() => Err(UriError::User),
+        b'@' => Ok((Some(user), None, user_end + 1)),
+        b':' if !user.is_empty() => {
+            let end = escaped_span::<S>(text, user_end + 1, &PASSWORD)?;
+            if text.octet(end) != b'@' {
+                return Ok((None, None, start));
             }
-            without_user(rest)
+            Ok((Some(user), Some(text.slice(user_end + 1, end)), end + 1))
         }
-        _ => without_user(rest),
+        _ => Ok((None, None, start)),
     }
-}
-
-#[inline]
-fn without_user(rest: &[u8]) -> Result<UserInfo<'_>, UriError> {
-    if rest.contains(&b'@') { Err(UriError::User) } else { Ok((None, None, 0)) }
 }
 
 /// `*( ";" pname [ "=" pvalue ] )` from `at`; its end.
 #[inline(always)]
-fn params_end(rest: &[u8], at: usize) -> Result<usize, UriError> {
-    if octet(rest, at) != b';' {
-        return Ok(at);
-    }
-    let end = escaped_span(rest, at, URI_PARAM)?;
-    let list = slice(rest, at + 1, end);
-    let mut name = true;
-    for byte in list {
-        match byte {
-            b';' | b'=' if name => return Err(UriError::Params),
-            b';' => name = true,
-            _ => name = false,
+fn params_end<S: Scanner>(text: Text<'_>, at: usize) -> Result<usize, UriError> {
+    let mut at = at;
+    while text.octet(at) == b';' {
+        let name_end = escaped_span::<S>(text, at + 1, &PARAM)?;
+        if name_end == at + 1 {
+            return Err(UriError::Params);
+        }
+        at = name_end;
+        // More than one "=" is no grammar, but base64 in extension parameters ends with them.
+        while text.octet(at) == b'=' {
+            at = escaped_span::<S>(text, at + 1, &PARAM)?;
         }
     }
-    if name { Err(UriError::Params) } else { Ok(end) }
+    Ok(at)
 }
 
-/// `[ "?" header *( "&" header ) ]` from `at` to the end, without the `?`.
-#[inline(always)]
-fn headers(rest: &[u8], at: usize) -> Result<&[u8], UriError> {
-    if at >= rest.len() {
-        return Ok(&[]);
+/// `"?" header *( "&" header )` from `at` to the end, without the `?`.
+#[inline(never)]
+fn headers<'b, S: Scanner>(text: Text<'b>, at: usize) -> Result<&'b [u8], UriError> {
+    if text.octet(at) != b'?' {
+        return Err(UriError::Host);
     }
-    if octet(rest, at) != b'?' {
-        return Err(if octet(rest, at) == b';' { UriError::Params } else { UriError::Host });
+    let end = escaped_span::<S>(text, at + 1, &URI_HEADER)?;
+    let headers = text.slice(at + 1, end);
+    let legal = |pair: &[u8]| pair.iter().position(|byte| *byte == b'=').is_some_and(|equal| equal > 0);
+    if end != text.end() || !headers.split(|byte| *byte == b'&').all(legal) {
+        Err(UriError::Headers)
+    } else {
+        Ok(headers)
     }
-    let end = escaped_span(rest, at + 1, URI_HEADER)?;
-    let headers = slice(rest, at + 1, end);
-    let legal = headers
-        .split(|byte| *byte == b'&')
-        .all(|pair| pair.iter().position(|byte| *byte == b'=').is_some_and(|equal| equal > 0));
-    if end != rest.len() || !legal { Err(UriError::Headers) } else { Ok(headers) }
 }
 
-/// As [`span`], with `escaped = "%" HEXDIG HEXDIG` allowed as well.
+/// As [`Text::span`], with `escaped = "%" HEXDIG HEXDIG` allowed as well.
 #[inline(always)]
-fn escaped_span(bytes: &[u8], from: usize, class: crate::chars::Class) -> Result<usize, UriError> {
+fn escaped_span<S: Scanner>(text: Text<'_>, from: usize, class: &Class) -> Result<usize, UriError> {
     let mut at = from;
     loop {
-        at = span(bytes, at, class);
-        if octet(bytes, at) != b'%' {
+        at = text.span::<S>(at, class);
+        if text.octet(at) != b'%' {
             return Ok(at);
         }
-        if !is(octet(bytes, at + 1), HEX) || !is(octet(bytes, at + 2), HEX) {
+        if !HEX.has(text.octet(at + 1)) || !HEX.has(text.octet(at + 2)) {
             return Err(UriError::Escape);
         }
         at += 3;

@@ -20,7 +20,7 @@ impl<'b> TelUri<'b> {
     pub(super) fn parse_rest(rest: &'b [u8]) -> Result<Self, UriError> {
         let global = octet(rest, 0) == b'+';
         let start = usize::from(global);
-        let end = span(rest, start, PHONE);
+        let end = span(rest, start, &PHONE);
         let number = slice(rest, 0, end);
         let digits = slice(rest, start, end);
         let legal = if global {
@@ -59,7 +59,7 @@ fn legal_params(params: &[u8]) -> bool {
             if octet(params, at) != b';' {
                 break at == params.len();
             }
-            let end = span(params, at + 1, VALUE);
+            let end = span(params, at + 1, &VALUE);
             if end == at + 1 || octet(params, at + 1) == b'=' {
                 break false;
             }
