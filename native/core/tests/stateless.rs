@@ -470,3 +470,18 @@ fn a_phone_that_knows_md5_alone_is_offered_it_alone() {
         assert!(sent.text.contains("algorithm=MD5"), "{}", sent.text);
     }
 }
+
+/// RFC 3261 §11: whoever asks us learns that we live, though a rule forwards everything.
+#[test]
+fn options_for_ourselves() {
+    let mut server = forwarder();
+    for (uri, expected) in [
+        ("sip:192.0.2.1:5060", "SIP/2.0 200 "),
+        ("sip:example.com", "SIP/2.0 200 "),
+        ("sip:bob@example.com", "OPTIONS "),
+        ("sip:elsewhere.example", "OPTIONS "),
+    ] {
+        let sent = server.receive(ALICE, &request("OPTIONS", uri, "")).expect("answered or forwarded");
+        assert!(sent.text.starts_with(expected), "{uri}: {}", sent.text);
+    }
+}

@@ -1,7 +1,7 @@
 //! The target of a request. RFC 3261 §16.5.
 //!
-//! In this order: a Route that is left decides; a request inside a dialog goes where its URI says; the rules of the
-//! configuration; then what is left is ours to look up, or to relay for somebody we know.
+//! In this order: a Route that is left decides; a request inside a dialog goes where its URI says; OPTIONS for ourselves is
+//! answered, whatever the rules say, so that whoever asks whether we live learns it; the rules of the configuration; then what is left is ours to look up, or to relay for somebody we know.
 
 use super::hop::{Leaving, Next};
 use super::request::Request;
@@ -27,6 +27,9 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         if request.routed.authentic && !own {
             self.work.note(|| "inside a dialog: to its URI".into());
             return self.by_uri(request, self.snapshot.record_route);
+        }
+        if own && request.method == Method::Options && !has_user(request) {
+            return self.capabilities();
         }
         let snapshot = self.snapshot;
         let key = self.key(request);
@@ -209,21 +212,22 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         if request.method == Method::Register {
             return self.register(request);
         }
-        let has_user = request.sip_uri().is_some_and(|uri| uri.user.is_some_and(|user| !user.is_empty()));
         match request.method {
-            // Ourselves: RFC 3261 §11.
-            Method::Options if !has_user => self.respond(Answer {
-                status: 200,
-                reason: b"",
-                lines: b"Accept: application/sdp\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, SUBSCRIBE, NOTIFY, PUBLISH, INFO, REFER, MESSAGE\r\nSupported: path\r\n",
-            }),
-            method if is_ack_or_cancel(method) && !has_user => Step::Done,
-            _ if !has_user => self.refuse(404),
+            method if !has_user(request) && is_ack_or_cancel(method) => Step::Done,
+            _ if !has_user(request) => self.refuse(404),
             _ => match self.authenticate(request, None) {
                 Ok(()) => self.by_location(request, self.snapshot.record_route),
                 Err(step) => step,
             },
         }
+    }
+
+    /// OPTIONS for ourselves. RFC 3261 §11.2.
+    fn capabilities(&mut self) -> Step {
+        self.work.note(|| "for ourselves".into());
+        let lines = b"Accept: application/sdp\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, SUBSCRIBE, \
+                      NOTIFY, PUBLISH, INFO, REFER, MESSAGE\r\nSupported: path\r\n";
+        self.respond(Answer { status: 200, reason: b"", lines })
     }
 
     /// To the best binding of the request URI. A stateless proxy cannot fork (§16.11): the highest q, then the youngest.
@@ -302,6 +306,11 @@ fn rewrite_user(request: &Request<'_>, rule: &Rule, out: &mut Vec<u8>) -> bool {
     let changed = rule.rewrite.apply(user, out);
     out.extend_from_slice(&rest[user.len()..]);
     changed
+}
+
+/// Whether the request URI names a user, not only a host.
+fn has_user(request: &Request<'_>) -> bool {
+    request.sip_uri().is_some_and(|uri| uri.user.is_some_and(|user| !user.is_empty()))
 }
 
 fn is_ack_or_cancel(method: Method) -> bool {
