@@ -90,7 +90,7 @@ impl PyRequest {
     }
 
     /// The request, parsed.
-    fn message(&self, py: Python<'_>) -> PyResult<PyMessage> {
+    fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMessage>> {
         parsed(self.bytes.bind(py))
     }
 
@@ -162,7 +162,7 @@ impl PyResponse {
     }
 
     /// The response, parsed.
-    fn message(&self, py: Python<'_>) -> PyResult<PyMessage> {
+    fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMessage>> {
         parsed(self.bytes.bind(py))
     }
 
@@ -286,10 +286,10 @@ fn checked<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>
     Ok(PyBytes::new(py, message))
 }
 
-fn parsed(bytes: &Bound<'_, PyBytes>) -> PyResult<PyMessage> {
+fn parsed<'py>(bytes: &Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyMessage>> {
     let mut index = Index::new();
     parse(bytes.as_bytes(), &mut index, &Limits::default()).map_err(parse_error)?;
-    Ok(PyMessage::new(bytes.clone(), &index))
+    PyMessage::make(bytes.clone(), &index)
 }
 
 fn describe(class: &str, message: &[u8]) -> String {

@@ -208,8 +208,8 @@ impl PyEditor {
     }
 
     /// The changed message, parsed.
-    fn message(&self, py: Python<'_>) -> PyMessage {
-        PyMessage::new(PyBytes::new(py, &self.octets), &self.index)
+    fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMessage>> {
+        PyMessage::make(PyBytes::new(py, &self.octets), &self.index)
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

@@ -28,10 +28,11 @@ pub(crate) struct PyMessage {
 type Addresses<'py> = PyResult<Bound<'py, PyList>>;
 
 impl PyMessage {
-    /// `index` is that of `bytes`.
+    /// The object for `bytes`, whose index is `index`. Made in its place, as the index is large.
     #[inline]
-    pub(crate) fn new(bytes: Bound<'_, PyBytes>, index: &Index) -> Self {
-        Self { bytes: bytes.unbind(), index: index.compact() }
+    pub(crate) fn make<'py>(bytes: Bound<'py, PyBytes>, index: &Index) -> PyResult<Bound<'py, Self>> {
+        let py = bytes.py();
+        Bound::new(py, Self { bytes: bytes.unbind(), index: index.compact() })
     }
 
     /// The view.

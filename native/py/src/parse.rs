@@ -73,12 +73,17 @@ thread_local! {
 }
 
 /// Indexes with an index that holds `limits.fields`.
+#[inline]
 fn with_index<T>(limits: &Limits, work: impl FnOnce(&mut Index) -> T) -> T {
-    INDEX.with_borrow_mut(|index| {
-        if index.capacity() < limits.fields {
-            *index = Index::with_capacity(limits.fields);
+    INDEX.with(|shared| match shared.try_borrow_mut() {
+        Ok(mut index) => {
+            if index.capacity() < limits.fields {
+                *index = Index::with_capacity(limits.fields);
+            }
+            work(&mut index)
         }
-        work(index)
+        // While Python objects are made, Python may run a finalizer that parses.
+        Err(_) => work(&mut Index::with_capacity(limits.fields)),
     })
 }
 
@@ -87,32 +92,32 @@ fn with_index<T>(limits: &Limits, work: impl FnOnce(&mut Index) -> T) -> T {
 /// ``bytes`` are kept, not copied; other buffers are copied once, as they could change under the message.
 #[pyfunction]
 #[pyo3(signature = (data, /, *, stream = false, limits = None))]
-pub(crate) fn parse(
-    data: &Bound<'_, PyAny>,
+pub(crate) fn parse<'py>(
+    data: &Bound<'py, PyAny>,
     stream: bool,
-    limits: Option<&Bound<'_, PyLimits>>,
-) -> PyResult<PyMessage> {
+    limits: Option<&Bound<'py, PyLimits>>,
+) -> PyResult<Bound<'py, PyMessage>> {
     let bytes = to_bytes(data)?;
     let limits = PyLimits::of(limits);
     if stream { one_of_stream(bytes, &limits) } else { datagram(bytes, &limits) }
 }
 
 #[inline]
-fn datagram(bytes: Bound<'_, PyBytes>, limits: &Limits) -> PyResult<PyMessage> {
+fn datagram<'py>(bytes: Bound<'py, PyBytes>, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
     with_index(limits, |index| {
         dialplane_syntax::parse(bytes.as_bytes(), index, limits).map_err(parse_error)?;
-        Ok(PyMessage::new(bytes, index))
+        PyMessage::make(bytes, index)
     })
 }
 
 /// The first message of a stream; what follows it is not looked at.
-fn one_of_stream(bytes: Bound<'_, PyBytes>, limits: &Limits) -> PyResult<PyMessage> {
+fn one_of_stream<'py>(bytes: Bound<'py, PyBytes>, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
     let octets = bytes.as_bytes();
     let begin = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len());
     let bytes = if begin == 0 { bytes } else { PyBytes::new(bytes.py(), &octets[begin..]) };
     let shifted = |error: ParseError| parse_error(ParseError { offset: error.offset + begin, ..error });
     with_index(limits, |index| match parse_stream(bytes.as_bytes(), index, limits) {
-        Ok(Status::Complete(_)) => Ok(PyMessage::new(bytes, index)),
+        Ok(Status::Complete(_)) => PyMessage::make(bytes, index),
         Ok(Status::Partial) => Err(incomplete(begin + bytes.as_bytes().len())),
         Err(error) => Err(shifted(error)),
     })
@@ -120,7 +125,7 @@ fn one_of_stream(bytes: Bound<'_, PyBytes>, limits: &Limits) -> PyResult<PyMessa
 
 /// For unpickling: what was parsed once is parsed again, whatever the limits were.
 #[pyfunction]
-pub(crate) fn _restore(bytes: Bound<'_, PyBytes>) -> PyResult<PyMessage> {
+pub(crate) fn _restore(bytes: Bound<'_, PyBytes>) -> PyResult<Bound<'_, PyMessage>> {
     let length = bytes.as_bytes().len();
     let limits = Limits { message: length, fields: length, field: length, ..Limits::default() };
     datagram(bytes, &limits)
@@ -169,7 +174,7 @@ impl PyFramer {
     /// When the stream cannot be cut any further, the messages before the fault are returned first, and this and every later
     /// call that has none raises :class:`ParseError`: close the connection.
     #[pyo3(signature = (data, /))]
-    fn feed(&mut self, data: &Bound<'_, PyAny>) -> PyResult<Vec<PyMessage>> {
+    fn feed<'py>(&mut self, data: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyMessage>>> {
         if let Some(error) = self.failed {
             return Err(parse_error(error));
         }
@@ -177,11 +182,11 @@ impl PyFramer {
         self.buffer.extend_from_slice(to_bytes(data)?.as_bytes());
         let mut messages = Vec::new();
         let mut taken = 0;
-        let outcome = with_index(&self.limits, |index| {
+        let failure = with_index(&self.limits, |index| {
             loop {
                 let rest = self.buffer.get(taken..).unwrap_or_default();
                 match self.framer.poll(rest, index, &self.limits) {
-                    Ok(Framed::Partial) => return Ok(()),
+                    Ok(Framed::Partial) => return Ok(None),
                     Ok(Framed::Skip(length)) => taken += length,
                     Ok(Framed::KeepAlive(length)) => {
                         taken += length;
@@ -189,22 +194,22 @@ impl PyFramer {
                     }
                     Ok(Framed::Message(length)) => {
                         let bytes = PyBytes::new(py, rest.get(..length).unwrap_or_default());
-                        messages.push(PyMessage::new(bytes, index));
+                        messages.push(PyMessage::make(bytes, index)?);
                         taken += length;
                     }
-                    Err(error) => return Err(error),
+                    Err(error) => return Ok::<_, PyErr>(Some(error)),
                 }
             }
-        });
+        })?;
         self.buffer.drain(..taken);
-        match outcome {
-            Err(error) => {
-                self.failed = Some(error);
-                self.buffer = Vec::new();
-                if messages.is_empty() { Err(parse_error(error)) } else { Ok(messages) }
+        if let Some(error) = failure {
+            self.failed = Some(error);
+            self.buffer = Vec::new();
+            if messages.is_empty() {
+                return Err(parse_error(error));
             }
-            Ok(()) => Ok(messages),
         }
+        Ok(messages)
     }
 
     /// Keep-alives (CRLF CRLF) received and not yet taken note of; each is to be answered with CRLF (RFC 5626 §4.4.1).

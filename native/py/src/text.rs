@@ -9,10 +9,8 @@ use std::borrow::Cow;
 /// Octets as `str`.
 #[inline]
 pub(crate) fn text<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    match std::str::from_utf8(octets) {
-        Ok(text) => Ok(PyString::new(py, text)),
-        Err(_) => escaped(py, octets),
-    }
+    // Python checks the octets while it copies them; only text that is none costs more.
+    PyString::from_bytes(py, octets).or_else(|_| escaped(py, octets))
 }
 
 #[cold]
