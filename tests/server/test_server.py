@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
@@ -283,3 +285,38 @@ def test_it_is_ready_soon(make_server: Make) -> None:
     begin = time.process_time()
     assert server.start() < 10
     assert time.process_time() - begin < 1
+
+
+def test_with_postgresql(make_server: Make, postgres_server: str) -> None:
+    server = make_server(url=postgres_server)
+    server.add_user("alice")
+    server.start()
+    with contextlib.closing(server.phone("alice")) as alice:
+        assert alice.register() == 200
+        contact = f"sip:alice@127.0.0.1:{alice.port}"
+        until(lambda: asyncio.run(contacts(postgres_server)) == [contact])
+        server.kill_all()
+        shutil.rmtree(server.data.store)
+        server.start()
+        until(lambda: contact in server.command("locations", "alice@example.com").stdout)
+    assert "secret" not in server.log()
+
+
+async def contacts(url: str) -> list[str]:
+    """Of all bindings in a PostgreSQL database."""
+    client = await asyncpg.connect(url)
+    try:
+        return [row["contact"] for row in await client.fetch("SELECT contact FROM location")]
+    finally:
+        await client.close()
+
+
+def test_without_a_database_calls_go_on(make_server: Make) -> None:
+    server = make_server(url="none", more="[auth]\nregister = false\n")
+    server.start()
+    with contextlib.closing(server.phone("alice")) as alice:
+        assert alice.register() == 200
+        server.kill_all()
+        server.start()
+        assert f"127.0.0.1:{alice.port}" in server.command("locations", "alice@example.com").stdout
+    assert "database: none" in server.command("status").stdout

@@ -30,6 +30,8 @@ SWEEP_INTERVAL = 1.0
 SWEEP_BATCH = 10_000
 PATIENCE = 1.0
 """Seconds that being ready waits for the first look into the database."""
+PATIENCE_WHEN_EMPTY = 20.0
+"""The same when the store knows nobody. Less than the supervisor waits, or a large database would stop the start."""
 
 _log = structlog.get_logger()
 
@@ -64,6 +66,7 @@ class Control:
         self._mirror = Mirror(config, self._store, mirrored, mirror_status, record_id) if mirrored else None
         if self._mirror is None:
             self._store.mirror(False)
+            self._store.restored()
         self._web = Server(application(self._status, counter_names())) if boot.admin is not None else None
         self._listener = socket.socket(fileno=boot.admin) if boot.admin is not None else None
 
@@ -76,8 +79,9 @@ class Control:
             tasks.append(asyncio.create_task(self._web.serve([self._listener])))
         mirroring = asyncio.create_task(self._mirror.run()) if self._mirror else None
         if self._mirror:
+            patience = PATIENCE_WHEN_EMPTY if self._store.discarded else PATIENCE
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._mirror.is_caught_up.wait(), PATIENCE)
+                await asyncio.wait_for(self._mirror.is_caught_up.wait(), patience)
         self._say({"ready": True})
         stop = asyncio.create_task(self._stop.wait())
         watched = {stop, *tasks, *([mirroring] if mirroring else [])}

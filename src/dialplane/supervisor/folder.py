@@ -5,6 +5,8 @@
     lock              held as long as a server runs; the process id is in it
     supervisor.sock   where ``dialplane status`` and ``dialplane reload`` ask
     effective.json    the configuration in force, every default filled in
+    next.json         one that is being tried, when it is too large for a message
+    demonstration     what the passwords of alice and bob are made of, when no file is given
     store/            the shared store
     counters/         one mapped page for each worker
     tables/           number tables, compiled
