@@ -5,25 +5,6 @@
 use serde::Deserialize;
 use std::net::SocketAddr;
 
-/// The whole file. See `Config` in `config.py`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "documented once, in config.py")]
-pub struct Config {
-    pub domains: Vec<String>,
-    pub server: Server,
-    pub listen: Vec<Listen>,
-    pub limits: Limits,
-    pub auth: Auth,
-    pub registrar: Registrar,
-    pub proxy: Proxy,
-    pub database: Database,
-    pub admin: Admin,
-    pub target_set: Vec<TargetSet>,
-    pub table: Vec<Table>,
-    pub route: Vec<Route>,
-}
-
 macro_rules! mirror {
     ($($name:ident { $($field:ident : $type:ty,)* })*) => {$(
         #[doc = concat!("See `", stringify!($name), "` in `config.py`.")]
@@ -33,13 +14,31 @@ macro_rules! mirror {
         pub struct $name { $(pub $field: $type,)* }
 
         impl $name {
-            /// Names of the fields, for the test that compares them with `config.py`.
+            /// Names of the fields.
             pub const FIELDS: &'static [&'static str] = &[$(stringify!($field),)*];
         }
-    )*};
+    )*
+
+        /// Every struct and its fields, for the test that compares them with `config.py`.
+        pub const STRUCTS: &[(&str, &[&str])] = &[$((stringify!($name), $name::FIELDS),)*];
+    };
 }
 
 mirror! {
+    Config {
+        domains: Vec<String>,
+        server: Server,
+        listen: Vec<Listen>,
+        limits: Limits,
+        auth: Auth,
+        registrar: Registrar,
+        proxy: Proxy,
+        database: Database,
+        admin: Admin,
+        target_set: Vec<TargetSet>,
+        table: Vec<Table>,
+        route: Vec<Route>,
+    }
     Server {
         workers: u16,
         data: String,

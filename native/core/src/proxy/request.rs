@@ -146,8 +146,11 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// RFC 3261 §22: whom the request comes from. `Err` when that must be answered first.
+    ///
+    /// Unless a rule says otherwise, who says that he is one of our users has to prove it; a call that comes to our users
+    /// from another domain is what a proxy is for.
     pub(crate) fn authenticate(&mut self, request: &Request<'b>, rule: Option<bool>) -> Result<(), Step> {
-        let wanted = rule.unwrap_or(self.snapshot.challenge);
+        let wanted = rule.unwrap_or_else(|| self.snapshot.challenge && self.is_from_own_domain(request));
         if !wanted || request.is_exempt() {
             return Ok(());
         }
@@ -158,6 +161,10 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 Err(self.refuse(403))
             }
         }
+    }
+
+    fn is_from_own_domain(&self, request: &Request<'b>) -> bool {
+        matches!(request.essentials.from.parsed_uri(), Ok(Uri::Sip(from)) if self.snapshot.is_own_host(&from.host))
     }
 
     /// A request that would leave for a place that no rule names needs somebody who answers for it.

@@ -245,7 +245,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
                 .max_by_key(|binding| (binding.q.map_or(1000, |q| q.thousandths()), binding.modified));
             let Some(best) = best else {
                 self.work.counters.count(Counter::LookupMisses);
-                return Err(if is_ack_or_cancel(request.method) { Step::Done } else { self.not_found(&uri) });
+                return Err(match request.method {
+                    Method::Ack => Step::Done,
+                    Method::Cancel => self.refuse(481),
+                    _ => self.not_found(&uri),
+                });
             };
             self.work.counters.count(Counter::LookupHits);
             self.work.note(|| format!("bound to {}", String::from_utf8_lossy(best.contact)));
