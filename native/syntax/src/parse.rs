@@ -72,7 +72,7 @@ pub fn parse_stream<'b>(bytes: &'b [u8], index: &'b mut Index, limits: &Limits) 
         None if limits.stream_without_length => 0,
         None => return Err(ParseError { kind: ParseErrorKind::ContentLengthMissing, offset: index.body }),
     };
-    if length > limits.message.saturating_sub(index.body) {
+    if index.body.saturating_add(length) > limits.message {
         return too_long;
     }
     index.end = index.body + length;

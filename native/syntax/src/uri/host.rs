@@ -1,6 +1,6 @@
 //! Hosts and ports. RFC 3261 §25.1 (`host`), RFC 5118 §4, RFC 5954 §4 (the corrected IPv6 grammar).
 
-use crate::chars::{decimal, slice};
+use crate::chars::{decimal, octet, slice};
 use crate::scan::{self, Scanner, task};
 use crate::text::Text;
 use alloc::vec::Vec;
@@ -154,32 +154,26 @@ pub(crate) fn parse_port(text: &[u8]) -> Option<u16> {
 /// `1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT "." 1*3DIGIT`, each at most 255, decimal also with leading zeros.
 #[inline(always)]
 fn parse_v4(text: &[u8]) -> Option<Ipv4Addr> {
-    if text.len() > 15 {
-        return None;
-    }
-    let mut octets = [0u8; 4];
-    let mut rest = text.iter();
-    for octet in &mut octets {
-        // The first octet of each number is a digit; what ends it is a dot or the end of the text.
-        let mut number = u32::from(rest.next()?.wrapping_sub(b'0'));
-        if number > 9 {
-            return None;
-        }
-        for byte in rest.by_ref() {
-            let digit = byte.wrapping_sub(b'0');
+    let mut address = 0;
+    let mut at = 0;
+    for part in 0..4 {
+        let start = at;
+        let mut number = 0;
+        while at < start + 3 {
+            let digit = octet(text, at).wrapping_sub(b'0');
             if digit > 9 {
-                if *byte != b'.' {
-                    return None;
-                }
                 break;
             }
             number = number * 10 + u32::from(digit);
+            at += 1;
         }
-        *octet = u8::try_from(number).ok()?;
+        if at == start || number > 255 || (part < 3 && octet(text, at) != b'.') {
+            return None;
+        }
+        address = address << 8 | number;
+        at += usize::from(part < 3);
     }
-    // Seven octets at least and three dots have been read; a dot at the end or a fifth number is left over or was swallowed.
-    let dots = text.iter().filter(|byte| **byte == b'.').count();
-    (dots == 3 && rest.as_slice().is_empty()).then_some(Ipv4Addr::from(octets))
+    (at == text.len()).then_some(Ipv4Addr::from(address))
 }
 
 /// The text of an IPv6 address without brackets.
