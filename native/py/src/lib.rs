@@ -25,7 +25,7 @@ mod value;
 mod via;
 
 /// Declared here and nowhere else.
-#[pyo3::pymodule]
+#[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
     use crate::build::{PyRequest, PyResponse};
@@ -61,7 +61,7 @@ mod _native {
         #[pymodule_export]
         use crate::server::worker::run_worker;
         #[pymodule_export]
-        use crate::server::{check, counter_names, counters};
+        use crate::server::{check, config_fields, counter_names, counters};
         use pyo3::prelude::*;
 
         #[pymodule_init]

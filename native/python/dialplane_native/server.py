@@ -6,6 +6,7 @@ Store = _server.Store
 StoreError = _server.StoreError
 check = _server.check
 compile_table = _server.compile_table
+config_fields = _server.config_fields
 counter_names = _server.counter_names
 counters = _server.counters
 explain = _server.explain
@@ -17,6 +18,7 @@ __all__ = [
     "StoreError",
     "check",
     "compile_table",
+    "config_fields",
     "counter_names",
     "counters",
     "explain",

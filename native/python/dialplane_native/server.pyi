@@ -15,6 +15,7 @@ __all__ = [
     "StoreError",
     "check",
     "compile_table",
+    "config_fields",
     "counter_names",
     "counters",
     "explain",
@@ -53,6 +54,9 @@ def check(config_json: bytes) -> list[tuple[str, str]]:
 
     A path is dotted with indices as numbers: ``route.3.uri``. ``config_json`` is the effective configuration.
     """
+
+def config_fields() -> dict[str, list[str]]:
+    """Structs of the configuration and the names of their fields, for the test that compares them with ``config.py``."""
 
 def explain(config_json: bytes, data_folder: str, message: bytes, source: str) -> bytes:
     """What the engine would do with ``message`` from ``source`` (``udp:192.0.2.7:5060``), by the production code path.

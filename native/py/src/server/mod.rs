@@ -11,6 +11,7 @@ pub(crate) mod table;
 pub(crate) mod worker;
 
 use config::{open_tables, read_config};
+use dialplane_core::config::STRUCTS;
 use dialplane_core::counter::Counter;
 use dialplane_core::keys::SECRET_LEN;
 use dialplane_core::snapshot::Snapshot;
@@ -18,6 +19,7 @@ use dialplane_net::page;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// Compiles the configuration as a worker would. Returns ``(path, problem)`` pairs; empty when it is good.
@@ -37,6 +39,12 @@ pub(crate) fn check(py: Python<'_>, config_json: &[u8]) -> Vec<(String, String)>
         Snapshot::build(&config, &[0; SECRET_LEN], &tables).err().unwrap_or_default()
     });
     problems.into_iter().map(|error| (config::dotted(&error.path), error.problem)).collect()
+}
+
+/// Structs of the configuration and the names of their fields.
+#[pyfunction]
+pub(crate) fn config_fields() -> HashMap<&'static str, Vec<&'static str>> {
+    STRUCTS.iter().map(|(name, fields)| (*name, fields.to_vec())).collect()
 }
 
 /// Name and one-line help of each counter, in the order of the mapped page.
