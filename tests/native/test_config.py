@@ -1,4 +1,4 @@
-"""The configuration is spelled twice, in ``config.py`` and in Rust: the same structs, the same fields, the same defaults."""
+"""The configuration is spelled twice, in ``config.py`` and in Rust: the same structs and fields, and the defaults are good."""
 
 from __future__ import annotations
 

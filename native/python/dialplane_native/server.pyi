@@ -56,7 +56,7 @@ def check(config_json: bytes) -> list[tuple[str, str]]:
     """
 
 def config_fields() -> dict[str, list[str]]:
-    """Structs of the configuration and the names of their fields, for the test that compares them with ``config.py``."""
+    """Structs of the configuration and the names of their fields, for a test that compares them with ``config.py``."""
 
 def explain(config_json: bytes, data_folder: str, message: bytes, source: str) -> bytes:
     """What the engine would do with ``message`` from ``source`` (``udp:192.0.2.7:5060``), by the production code path.
