@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dialplane.control.store import MirroredStore
     from dialplane.database import Database
 
-BATCH = 4000
+BATCH = 10_000
 """Addresses-of-record in one transaction."""
 POLL = 0.5
 """Seconds between two looks for subscribers or bindings that others wrote."""
