@@ -1,4 +1,4 @@
-"""The configuration is spelled twice, in ``config.py`` and in Rust: the same structs and fields, and the defaults are good."""
+"""The configuration is spelled twice, in ``config.py`` and in Rust: with the same structs and the same fields."""
 
 from __future__ import annotations
 
