@@ -173,7 +173,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             return Ok(());
         }
         let known = self.snapshot.relay
-            && !matches!(request.method, Method::Ack | Method::Cancel)
+            && !matches!(request.method, Method::Ack | Method::Cancel | Method::Register)
             && matches!(self.identify(request)?, Identity::Owner);
         if known {
             return Ok(());

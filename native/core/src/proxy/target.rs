@@ -203,6 +203,10 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
 
     /// No rule matched.
     fn by_default(&mut self, request: &Request<'b>, own: bool) -> Step {
+        // §16.3 step 2: nobody need prove who he is to learn that we do not know the scheme.
+        if request.sip_uri().is_none() {
+            return self.refuse(416);
+        }
         if !own {
             return match self.may_relay(request) {
                 Ok(()) => self.by_uri(request, self.snapshot.record_route),
