@@ -45,6 +45,8 @@ class Dialplane(Server):
         """The configuration file for this workload."""
         quote = json.dumps
         digest = "true" if job.workload.digest else "false"
+        # Whoever is trusted is not challenged.
+        trusted = "[]" if job.workload.digest else f'["{HOST}/32"]'
         algorithm = quote(job.workload.digest or "MD5")
         text = [
             f'domains = ["{DOMAIN}"]',
@@ -53,7 +55,7 @@ class Dialplane(Server):
             f'[[listen]]\naddress = "udp:{HOST}:{PORT}"',
             f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
             '[registrar]\nnat = "never"',
-            f'[proxy]\nrecord_route = false\ntrusted = ["{HOST}/32"]',
+            f"[proxy]\nrecord_route = false\ntrusted = {trusted}",
             f"[database]\nurl = {quote(self.database)}\nurgent = 1.0\nrefresh = 1.0",
             '[admin]\naddress = ""',
         ]
