@@ -13,7 +13,6 @@ from tests.interop import subject
 from .arena import OPEN, Arena, Outcome, arena
 from .corpus import Case
 
-
 _GAPS = {
     "0034": "larger than the path takes in one datagram; the peer cannot send it",
     "badinv01": "its Via cannot be read, so nobody is answered yet",
@@ -61,6 +60,8 @@ def attack(target: Arena, request: pytest.FixtureRequest) -> Callable[[Case], No
             case = case.challenged()
         score = request.config.stash[_scores].setdefault(case.corpus, Score())
         score.cases += 1
+        if case.id == "0034":
+            pytest.xfail(_GAPS[case.id])
         outcome = target.run(case)
         problems = outcome.problems()
         score.within += not any(problem.startswith("answered") for problem in problems)
@@ -93,7 +94,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _is_whole_challenge(outcome: Outcome, problems: list[str]) -> bool:
     """Whether nothing is wrong but a few octets more than came in."""
-    return (
-        all(" octets out for " in problem for problem in problems)
-        and outcome.octets_out - outcome.octets_in <= _SLACK * max(1, len(outcome.answers))
-    )
+    return all(
+        " octets out for " in problem for problem in problems
+    ) and outcome.octets_out - outcome.octets_in <= _SLACK * max(1, len(outcome.answers))
