@@ -12,7 +12,6 @@ import sys
 
 def main() -> int:
     """Serves until the supervisor says stop, or is gone. Returns the exit status."""
-    # Ctrl-C reaches the whole process group; the supervisor alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = int(sys.argv[1])
     os.set_inheritable(control, False)

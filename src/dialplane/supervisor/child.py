@@ -60,6 +60,8 @@ class Child:
                 stdin=self._boot,
                 pass_fds=[*inherit, theirs.fileno()],
                 close_fds=True,
+                # Ctrl-C goes to the whole group of the terminal; the supervisor alone decides what it means.
+                process_group=0,
             )
         self.pid = self._process.pid
         self._pidfd = os.pidfd_open(self.pid)
