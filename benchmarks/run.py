@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from rich.markup import escape
 
 from benchmarks import generator, machine, plot, report
 from benchmarks.data import Data
+from benchmarks.servers import HOST, PORT, UAC_PORT, UAS_PORT
 from benchmarks.servers.dialplane import Dialplane, DialplaneMemory, find_dialplane
 from benchmarks.servers.floor import Floor
 from benchmarks.servers.kamailio import Kamailio, KamailioDatabase, find_kamailio
@@ -25,7 +29,7 @@ from benchmarks.trial import Bench, Record
 from benchmarks.workloads import QUICK, Scale, Workload, all_workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.servers import Server
 
@@ -47,7 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.sched_setaffinity(0, bench.load.cpus)
     try:
-        records, failures = measure(options, bench, servers)
+        with alone():
+            records, failures = measure(options, bench, servers)
+    except OSError as problem:
+        console.print(f"[red]{escape(str(problem))}[/red]")
+        return 2
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     result = {
@@ -94,6 +102,27 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
                     console.print(f"{workload.name:16} {phase.title}")
         sys.exit(0)
     return options
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other run measures on this machine; fails when something else has one of our ports.
+
+    A server that shares its port with another (SO_REUSEPORT) would lose half of its messages to it.
+    """
+    with (Path(tempfile.gettempdir()) / "dialplane-bench.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print("[yellow]another benchmark is running here; waiting for its end[/yellow]")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for port in (PORT, UAS_PORT, UAC_PORT):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.bind((HOST, port))
+                except OSError as problem:
+                    raise OSError(f"UDP port {port} of {HOST} is in use: {problem.strerror}") from problem
+        yield
 
 
 def core_list(text: str) -> frozenset[int]:

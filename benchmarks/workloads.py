@@ -199,7 +199,6 @@ def digest(scale: Scale, algorithm: str) -> Workload:
         (phase,),
         dialplane="register",
         floor=("reply", 560),
-        durable=True,
         digest=algorithm,
         users=scale.users,
     )

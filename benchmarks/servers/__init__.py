@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PORT = 16060
 UAS_PORT = 16090
+UAC_PORT = 16100
 DOMAIN = "bench.example"
 
 
