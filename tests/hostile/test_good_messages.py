@@ -158,7 +158,9 @@ def forwarded(capture: Capture, sender: Endpoint, octets: bytes) -> bytes:
     if sent is None:
         # As any client over UDP does (RFC 3261 §17.1.2.2): the first worker that is asked may still be starting.
         sender.send(octets)
-        sent = capture.wait_until(lambda one: one.source[0] in OWN and one.destination[1] != 53 and one.is_sip, since=mark)
+        sent = capture.wait_until(
+            lambda one: one.source[0] in OWN and one.destination[1] != 53 and one.is_sip, since=mark
+        )
     assert sent is not None, "nothing was forwarded"
     if sent.destination == SENDER:
         pytest.fail(f"answered instead of forwarded:\n{sent.payload.decode('latin-1')}", pytrace=False)
