@@ -90,17 +90,26 @@ class Served:
         """What it used so far."""
         return accounting.snapshot(self.pid, self.bench.cpus)
 
+    def calm(self, *, limit: float = PATIENCE) -> tuple[accounting.Snapshot, float]:
+        """Waits for work that was put off, when this server puts off any; the moment and what its timers use."""
+        if not (self.server.deferred and self.bench.scale.extras):
+            return self.snapshot(), 0.0
+        return accounting.wait_until_idle(self.pid, self.bench.cpus, quiet=self.server.deferred, limit=limit)
+
     def load(self, args: tuple[str, ...], *, settles: bool = False) -> Record:
         """One run of the generator with the server's CPU time over it."""
         running = self.running
         if running is None:
             raise accounting.ProcessEndedError("the server is not running")
         moments: list[accounting.Snapshot] = []
+
+        def between() -> None:
+            # What was put off in the warm-up, or before, belongs to that and not to what is measured.
+            moments.append(self.calm()[0])
+
         wait = ("--wait", f"{PATIENCE:g}")
         try:
-            result = self.bench.load.run(
-                (*args, *wait, *running.load_args), between=lambda: moments.append(self.snapshot())
-            )
+            result = self.bench.load.run((*args, *wait, *running.load_args), between=between)
         except Exception as problem:
             running.check()
             problem.add_note(f"{self.server.name} said: {running.tail()}")
@@ -109,11 +118,9 @@ class Served:
         measured = result["measured"]
         busy = before.until(after).seconds / max(measured["seconds"], 1e-9)
         background = 0.0
-        if settles and self.server.deferred and self.bench.scale.extras:
+        if settles:
             done = after.taken
-            after, background = accounting.wait_until_idle(
-                self.pid, self.bench.cpus, quiet=self.server.deferred, limit=PATIENCE
-            )
+            after, background = self.calm()
             background *= after.taken - done
         usage = before.until(after)
         return {
