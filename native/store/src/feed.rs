@@ -10,6 +10,7 @@ use crate::shard::{Locked, Shard};
 use crate::slot;
 use crate::table::SharedTable;
 use dialplane_core::store::StoreError;
+use std::ops::Range;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 /// Which changes are asked for.
@@ -82,18 +83,55 @@ impl SharedTable {
         mut visit: impl FnMut(&[u8], Option<&[u8]>),
     ) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
-        let mut cursor = from;
+        self.add_changes(&mut batch, kind, from..Cursor::end(), max, &mut visit)?;
+        Ok(batch)
+    }
+
+    /// As [`changes`](Self::changes), once around the table from `turn` on, which is then where the next call begins: so
+    /// that a part of the table where changes come faster than they are acknowledged does not keep the others waiting.
+    ///
+    /// [`Batch::next`] is `None` when it came around.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn changes_in_turn(
+        &self,
+        kind: Changes,
+        turn: &mut Cursor,
+        max: usize,
+        mut visit: impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<Batch, StoreError> {
+        let (start, mut batch) = (*turn, Batch::default());
+        for range in [start..Cursor::end(), Cursor::default()..start] {
+            self.add_changes(&mut batch, kind, range, max, &mut visit)?;
+            if batch.next.is_some() {
+                break;
+            }
+        }
+        *turn = batch.next.unwrap_or(start);
+        Ok(batch)
+    }
+
+    /// Adds changes of a range to a batch until it has `max`, and notes where it stopped.
+    fn add_changes(
+        &self,
+        batch: &mut Batch,
+        kind: Changes,
+        range: Range<Cursor>,
+        max: usize,
+        visit: &mut impl FnMut(&[u8], Option<&[u8]>),
+    ) -> Result<(), StoreError> {
+        let mut cursor = range.start;
         let mut gathered = Gathered::default();
-        let wanted = |bucket: Bucket| is_wanted(kind, bucket.state());
         loop {
             cursor = cursor.seek(|shard, block| has_note(Shard::new(&self.space, shard), kind, block));
-            let Some((number, block)) = cursor.position() else { return Ok(batch) };
+            let Some((number, block)) = cursor.position().filter(|_| cursor < range.end) else { return Ok(()) };
             if batch.entries.len() >= max {
-                batch.next = cursor.unless_end();
-                return Ok(batch);
+                batch.next = Some(cursor);
+                return Ok(());
             }
             let shard = Shard::new(&self.space, number);
-            gathered.gather(shard, block, |bucket, _| wanted(bucket))?;
+            gathered.gather(shard, block, |bucket, _| is_wanted(kind, bucket.state()))?;
             for record in &gathered.records {
                 visit(gathered.key(record), gathered.value(record));
                 let (bucket, version) = (record.bucket, record.version);

@@ -5,7 +5,7 @@ use crate::space::Unusable;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -41,6 +41,9 @@ impl fmt::Display for OpenError {
             }
             OpenProblem::NotRunning(_) => {
                 write!(f, "no dialplane server has run with {path} since this machine started")
+            }
+            OpenProblem::System(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
+                write!(f, "{path}: this file system cannot share mapped files; choose another folder for server.data")
             }
             OpenProblem::System(error) if error.kind() == io::ErrorKind::StorageFull => {
                 write!(f, "{path}: no room on the disk")
@@ -104,15 +107,4 @@ impl Ownership {
         write(&mut file).map_err(at(path))?;
         Ok(Self { _file: file })
     }
-}
-
-/// Files that an interrupted start left half-made.
-pub(crate) fn remove_leftovers(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "new") {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
 }

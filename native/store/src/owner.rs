@@ -38,7 +38,8 @@ pub(crate) fn check() -> io::Result<()> {
 pub(crate) fn is_alive(owner: u64) -> bool {
     let tid = owner & ((1 << TID_BITS) - 1);
     match start_of(&tid.to_string()) {
-        Ok(Some(start)) => name(tid, start) == owner,
+        // Without a start time (see `name_me`) there is only the number to go by.
+        Ok(Some(start)) => owner >> TID_BITS == 0 || name(tid, start) == owner,
         Ok(None) => false,
         Err(_) => true,
     }
@@ -49,7 +50,10 @@ fn name_me() -> u64 {
     let tid = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
     let start = start_of("thread-self").ok().flatten().unwrap_or(0);
     let name = name(u64::from(tid), start);
-    ME.set(name);
+    // Where the file could not be opened for want of descriptors, the next time may do better.
+    if start > 0 {
+        ME.set(name);
+    }
     name
 }
 
@@ -93,6 +97,11 @@ mod tests {
     fn a_reused_number_is_not_the_same_thread() {
         let earlier = name(me() & ((1 << TID_BITS) - 1), 1);
         assert!(!is_alive(earlier));
+    }
+
+    #[test]
+    fn one_who_could_not_read_his_start_time_is_not_taken_for_dead() {
+        assert!(is_alive(name(me() & ((1 << TID_BITS) - 1), 0)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::fence;
 
 /// A place in the order of a table. Plain enough to be handed out to a client and to come back later.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(u32);
 
 impl Cursor {
@@ -55,9 +55,9 @@ impl Cursor {
         Self::from_number(self.0 + 1)
     }
 
-    /// `None` at the end.
-    pub(crate) fn unless_end(self) -> Option<Self> {
-        (self.0 < Self::END).then_some(self)
+    /// Behind the last block.
+    pub(crate) fn end() -> Self {
+        Self(Self::END)
     }
 }
 

@@ -61,7 +61,6 @@ impl SharedStore {
     fn open_or_create(folder: &Path) -> Result<Self, OpenError> {
         folder::prepare(folder)?;
         let ownership = Ownership::take(&folder.join("lock"))?;
-        folder::remove_leftovers(folder).map_err(folder::at(folder))?;
         let boot = current_boot()?;
         let table = |name| {
             let path: PathBuf = folder.join(name);

@@ -85,8 +85,11 @@ pub(crate) fn keys_of_one_shard(table: &SharedTable, count: usize) -> Vec<Vec<u8
 
 /// Panics with the contradiction, if there is one.
 pub(crate) fn check(table: &SharedTable) {
-    for number in 0..crate::layout::SHARDS {
-        let shard = Shard::new(&table.space, number).lock().expect("nobody holds it");
-        assert_eq!(shard.contradiction(), Ok(None), "shard {number}");
-    }
+    (0..crate::layout::SHARDS).for_each(|number| check_shard(table, number));
+}
+
+/// The same for one shard.
+pub(crate) fn check_shard(table: &SharedTable, number: usize) {
+    let shard = Shard::new(&table.space, number).lock().expect("nobody holds it");
+    assert_eq!(shard.contradiction(), Ok(None), "shard {number}");
 }

@@ -34,6 +34,8 @@ pub(crate) struct PyStore {
     store: Mutex<Option<Arc<SharedStore>>>,
     role: Kind,
     listeners: Vec<String>,
+    /// Where the next call of `changes` begins to look.
+    turn: Mutex<Cursor>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +92,12 @@ impl PyStore {
         let store = py
             .detach(|| SharedStore::open(Path::new(folder), opens_as))
             .map_err(|error| store_error(error.to_string()))?;
-        Ok(Self { store: Mutex::new(Some(Arc::new(store))), role, listeners: listeners.unwrap_or_default() })
+        Ok(Self {
+            store: Mutex::new(Some(Arc::new(store))),
+            role,
+            listeners: listeners.unwrap_or_default(),
+            turn: Mutex::default(),
+        })
     }
 
     /// Whether the contents were given up and have to be restored from the database.
@@ -122,9 +129,11 @@ impl PyStore {
         let kind = if urgent { Changes::Urgent } else { Changes::All };
         let found = py.detach(|| {
             let mut records = Vec::new();
-            let batch = store.bindings().changes(kind, Cursor::default(), limit, |aor, record| {
+            let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let batch = store.bindings().changes_in_turn(kind, &mut turn, limit, |aor, record| {
                 records.push((record_id(aor), record.map(|record| self.rows(aor, record)).unwrap_or_default()));
             })?;
+            drop(turn);
             let (mut gone, mut rows) = (Vec::new(), Vec::new());
             for (place, (id, present)) in records.into_iter().enumerate() {
                 let count = i64::try_from(present.len()).unwrap_or(IDS);

@@ -270,25 +270,47 @@ fn changes_come_in_pages() {
 }
 
 #[test]
+fn changes_in_turn_reach_all_though_the_first_change_again() {
+    let folder = Folder::new();
+    let table = folder.open();
+    table.set_mirrored(true);
+    let key = |number: u32| format!("user{number}").into_bytes();
+    let write_all = || (0..2000).for_each(|number| write(&table, &key(number), b"value"));
+    write_all();
+    let (mut seen, mut turn) = (std::collections::BTreeSet::new(), Cursor::default());
+    for _ in 0..24 {
+        let visit =
+            |key: &[u8], _: Option<&[u8]>| assert!(seen.insert(key.to_vec()) || seen.len() == 2000, "before its turn");
+        let batch = table.changes_in_turn(Changes::Urgent, &mut turn, 100, visit).expect("not damaged");
+        table.acknowledge(&batch).expect("nobody holds a lock");
+        assert!(batch.next().is_some(), "more than a hundred are left");
+        write_all();
+    }
+    assert_eq!(seen.len(), 2000);
+    let batch = table.changes_in_turn(Changes::Urgent, &mut turn, usize::MAX, |_, _| {}).expect("not damaged");
+    assert_eq!((batch.len(), batch.next()), (2000, None), "it comes around, and tells nothing twice");
+}
+
+#[test]
 fn iterating_shows_each_record_once_while_the_index_grows() {
     let folder = Folder::new();
     let table = folder.open();
-    let key = |number: u32| format!("user{number}").into_bytes();
-    (0..2000).for_each(|number| write(&table, &key(number), b"stays"));
-    let (mut seen, mut cursor, mut added) = (Vec::new(), Some(Cursor::default()), 2000);
+    let keys = keys_of_one_shard(&table, 6000);
+    let (stay, come) = keys.split_at(400);
+    stay.iter().for_each(|key| write(&table, key, b"stays"));
+    let (mut seen, mut cursor, mut come) = (Vec::new(), Some(Cursor::default()), come.chunks(200));
     while let Some(from) = cursor {
-        let next = table.iterate(from, 20, |key, value| {
+        let next = table.iterate(from, 10, |key, value| {
             if value == b"stays" {
                 seen.push(key.to_vec());
             }
         });
         cursor = next.expect("not damaged").map(|next| Cursor::from_number(next.to_number()));
-        (0..500).for_each(|number| write(&table, &key(added + number), b"comes meanwhile"));
-        added += 500;
-        added = if added > 60_000 { 2000 } else { added };
+        come.next().into_iter().flatten().for_each(|key| write(&table, key, b"comes meanwhile"));
     }
+    assert_eq!(come.len(), 0, "all came in time");
     seen.sort();
-    let mut expected: Vec<_> = (0..2000).map(key).collect();
+    let mut expected = stay.to_vec();
     expected.sort();
     assert_eq!(seen, expected);
 }
@@ -388,6 +410,7 @@ fn only_a_file_that_can_be_trusted_is_taken() {
 
 #[test]
 fn without_room_nothing_breaks() {
+    let large = |octet: u8| vec![octet; 60_000];
     let folder = Folder::new();
     let table = folder.open();
     let keys = keys_of_one_shard(&table, 2000);
@@ -396,7 +419,7 @@ fn without_room_nothing_breaks() {
     let limited = folder.open();
     let mut stored = Vec::new();
     let refused = keys.iter().find_map(|key| {
-        let octets = value(1, 60_000);
+        let octets = large(1);
         let written = limited.update(key, &mut |_, next| {
             next.extend_from_slice(&octets);
             Change::Write { due: u64::MAX, urgent: true }
@@ -406,12 +429,12 @@ fn without_room_nothing_breaks() {
     assert_eq!(refused, Some(StoreError::Full));
     assert!(stored.len() > 700, "{}", stored.len());
     for key in &stored {
-        assert_eq!(read(&limited, key), Some(value(1, 60_000)));
+        assert_eq!(read(&limited, key), Some(large(1)));
     }
     // What is there can be removed, and what was removed makes room.
     remove(&limited, stored[1]);
     remove(&limited, stored[2]);
-    write(&limited, stored[0], &value(2, 60_000));
-    write(&limited, &keys[stored.len()], &value(3, 60_000));
+    write(&limited, stored[0], &large(2));
+    write(&limited, &keys[stored.len()], &large(3));
     check(&limited);
 }

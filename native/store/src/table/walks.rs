@@ -3,7 +3,7 @@
 
 use crate::access::hook;
 use crate::shard::Shard;
-use crate::testing::{Folder, check, keys_of_one_shard, read, remove, seed_of, value, write, write_due};
+use crate::testing::{Folder, check_shard, keys_of_one_shard, read, remove, seed_of, value, write, write_due};
 use crate::{Changes, Cursor, SharedTable};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -20,6 +20,13 @@ struct Deed {
     name: &'static str,
     prepare: fn(&SharedTable, &[Vec<u8>]),
     act: fn(&SharedTable, &[Vec<u8>]),
+}
+
+impl Deed {
+    /// Keys that it needs, and one more that it does not touch.
+    fn keys(&self) -> usize {
+        if self.name.contains("index") { 400 } else { 50 }
+    }
 }
 
 const DEEDS: &[Deed] = &[
@@ -109,7 +116,7 @@ fn view(table: &SharedTable, keys: &[Vec<u8>]) -> Vec<Option<u64>> {
 fn prepared(deed: &Deed) -> (Folder, SharedTable, Vec<Vec<u8>>) {
     let folder = Folder::new();
     let table = folder.open();
-    let keys = keys_of_one_shard(&table, 400);
+    let keys = keys_of_one_shard(&table, deed.keys());
     table.set_mirrored(true);
     (deed.prepare)(&table, &keys);
     (folder, table, keys)
@@ -148,7 +155,7 @@ fn a_writer_may_die_before_any_store() {
             }
             if !died {
                 assert_eq!(seen, after, "{}", deed.name);
-                check(&table);
+                check_shard(&table, 0);
                 break;
             }
             // Nor does the database wait for a writer to put it in order.
@@ -161,13 +168,14 @@ fn a_writer_may_die_before_any_store() {
                 assert!(is_told, "{}, store {stores}: the change of {at}", deed.name);
             }
             // The next writer puts it in order; nothing that was seen is lost by that, no room either.
-            write(&table, &shared[399], &value(3, 40));
-            check(&table);
-            assert_eq!(view(&table, &shared[..399]), seen[..399], "{}, store {stores}", deed.name);
+            let (one_more, others) = shared.split_last().expect("a key");
+            write(&table, one_more, &value(3, 40));
+            check_shard(&table, 0);
+            assert_eq!(view(&table, others), seen[..others.len()], "{}, store {stores}", deed.name);
             // And the deed can be done.
             (deed.act)(&table, &shared);
-            check(&table);
-            assert_eq!(view(&table, &shared[..399]), after[..399], "{}, store {stores}", deed.name);
+            check_shard(&table, 0);
+            assert_eq!(view(&table, others), after[..others.len()], "{}, store {stores}", deed.name);
             stores = next_store(stores);
         }
         assert!(stores > 3, "{}: died {stores} times", deed.name);
@@ -240,7 +248,7 @@ fn overtake<T>(deed: &Deed, look: impl Fn(&SharedTable, &[Vec<u8>]) -> T, judge:
             break;
         }
         judge(seen, loads);
-        check(&table);
+        check_shard(&table, 0);
         loads += 1;
     }
     assert!(loads > 5, "{}: {loads} loads", deed.name);
