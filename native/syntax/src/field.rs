@@ -1,6 +1,6 @@
 //! Header fields and list elements as views. RFC 3261 §7.3.1.
 
-use crate::chars::{LIST_MARK, offset_in, skip_lws, slice, trim, trim_end};
+use crate::chars::{LIST_MARK, skip_lws, slice, trim_end};
 use crate::error::FieldError;
 use crate::header::HeaderId;
 use crate::index::{Line, NO_COLON};
@@ -31,11 +31,13 @@ impl<'b> Field<'b> {
             (&[][..], start)
         } else {
             let colon = start + usize::from(line.colon);
-            (trim_end(slice(bytes, start, colon)), colon + 1)
+            (without_end(slice(bytes, start, colon)), colon + 1)
         };
-        let value = trim(slice(bytes, rest, end));
         // An empty value lies where the colon ends.
-        let value_start = if value.is_empty() { rest } else { offset_in(bytes, value) };
+        let text = Text::before(bytes, end);
+        let first = text.skip_lws(rest);
+        let (value, value_start) =
+            if first >= text.end() { (&[][..], rest) } else { (without_line_end(text.slice(first, end)), first) };
         Self { id: HeaderId(line.id), name, value, start: line.start, end: end as u32, value_start: value_start as u32 }
     }
 
@@ -124,9 +126,10 @@ impl<'b> Iterator for FieldElements<'b> {
         let value = self.field.value;
         let base = self.field.value_start as usize;
         let end = if self.field.id.is_list() { scan::run(NextComma { value, from: self.at }) } else { value.len() };
-        let part = slice(value, self.at, end);
-        let element = trim(part);
-        let start = if element.is_empty() { self.at } else { offset_in(value, element) };
+        let text = Text::before(value, end);
+        let first = text.skip_lws(self.at);
+        let (element, start) =
+            if first >= end { (&[][..], self.at) } else { (without_end(text.slice(first, end)), first) };
         let comma_before = (self.at > 0).then(|| (base + self.at - 1) as u32);
         self.done = end >= value.len();
         self.at = end + 1;
@@ -137,6 +140,24 @@ impl<'b> Iterator for FieldElements<'b> {
             comma_before,
             comma_after: (!self.done).then_some((base + end) as u32),
         })
+    }
+}
+
+/// Without linear white space at its end, which seldom is there.
+#[inline(always)]
+fn without_end(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [.., last] if *last <= b' ' => trim_end(bytes),
+        _ => bytes,
+    }
+}
+
+/// As [`without_end`] for the rest of a line, which almost always ends with one CRLF and nothing before it.
+#[inline(always)]
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [head @ .., before, b'\r', b'\n'] if *before > b' ' => slice(bytes, 0, head.len() + 1),
+        _ => trim_end(bytes),
     }
 }
 

@@ -49,11 +49,7 @@ impl<'o> Fields<'o> {
         self.out.extend_from_slice(b": ");
         let start = self.out.len();
         write(self.out);
-        for byte in self.out.iter_mut().skip(start) {
-            if matches!(byte, b'\r' | b'\n' | 0) {
-                *byte = b' ';
-            }
-        }
+        blank_line_ends(self.out.get_mut(start..).unwrap_or_default());
         self.out.extend_from_slice(b"\r\n");
         self
     }
@@ -63,5 +59,18 @@ impl<'o> Fields<'o> {
         self.number(HeaderId::CONTENT_LENGTH, body.len() as u64);
         self.out.extend_from_slice(b"\r\n");
         self.out.extend_from_slice(body);
+    }
+}
+
+/// Makes blanks of CR, LF and NUL.
+#[inline]
+pub(super) fn blank_line_ends(value: &mut [u8]) {
+    let is_end = |byte: u8| matches!(byte, b'\r' | b'\n' | 0);
+    // Without an early exit, so that many octets are looked at at once.
+    if !value.iter().fold(false, |found, byte| found | is_end(*byte)) {
+        return;
+    }
+    for byte in value.iter_mut().filter(|byte| is_end(**byte)) {
+        *byte = b' ';
     }
 }

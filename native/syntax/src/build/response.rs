@@ -1,7 +1,7 @@
 //! Responses to a request. RFC 3261 §8.2.6; received and rport RFC 3261 §18.2.1, RFC 3581 §4.
 
-use super::fields::Fields;
-use crate::chars::write_decimal;
+use super::fields::{Fields, blank_line_ends};
+use crate::chars::{slice, write_decimal};
 use crate::header::{HeaderId, Via};
 use crate::message::Message;
 use crate::uri::host::write_address;
@@ -25,45 +25,62 @@ pub fn write_response(
     body: &[u8],
     out: &mut Vec<u8>,
 ) {
+    // Room for what is copied and for the few fields of most responses, so that the buffer grows once.
+    out.reserve(request.fields_end().min(2048) + body.len() + 256);
     out.extend_from_slice(b"SIP/2.0 ");
     write_decimal(u64::from(status), out);
     out.push(b' ');
-    let reason = if reason.is_empty() { super::reason_phrase(status).as_bytes() } else { reason };
-    out.extend(reason.iter().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte }));
+    if reason.is_empty() {
+        out.extend_from_slice(super::reason_phrase(status).as_bytes());
+    } else {
+        let start = out.len();
+        out.extend_from_slice(reason);
+        blank_line_ends(out.get_mut(start..).unwrap_or_default());
+    }
     out.extend_from_slice(b"\r\n");
     vias(request, source.into(), out);
-    for id in [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID, HeaderId::CSEQ] {
-        for field in request.all(id).take(1) {
-            out.extend_from_slice(id.name().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(field.value);
-            if let (HeaderId::TO, Some(tag), 101..) = (id, to_tag, status)
-                && request.to().is_ok_and(|to| to.tag().is_none())
-            {
-                out.extend_from_slice(b";tag=");
-                out.extend_from_slice(tag);
-            }
-            out.extend_from_slice(b"\r\n");
-        }
+    copy(request, HeaderId::FROM, b"From: ", out);
+    if copy(request, HeaderId::TO, b"To: ", out)
+        && let (Some(tag), 101..) = (to_tag, status)
+        && request.to().is_ok_and(|to| to.tag().is_none())
+    {
+        out.truncate(out.len() - 2);
+        out.extend_from_slice(b";tag=");
+        out.extend_from_slice(tag);
+        out.extend_from_slice(b"\r\n");
     }
+    copy(request, HeaderId::CALL_ID, b"Call-ID: ", out);
+    copy(request, HeaderId::CSEQ, b"CSeq: ", out);
     let mut fields = Fields::new(out);
     extra(&mut fields);
     fields.finish(body);
 }
 
+/// The first field of that name, if there is one.
+#[inline(always)]
+fn copy(request: &Message<'_>, id: HeaderId, name: &[u8], out: &mut Vec<u8>) -> bool {
+    let Some(field) = request.first(id) else { return false };
+    out.extend_from_slice(name);
+    out.extend_from_slice(field.value);
+    out.extend_from_slice(b"\r\n");
+    true
+}
+
 /// All Via fields in order, the first element with the address it came from.
 fn vias(request: &Message<'_>, source: Option<SocketAddr>, out: &mut Vec<u8>) {
-    let top = source.and_then(|source| Some((request.top_via().ok()?, source)));
-    for (number, field) in request.all(HeaderId::VIA).enumerate() {
+    let mut fields = request.all(HeaderId::VIA);
+    if let Some(source) = source
+        && let Ok(via) = request.top_via()
+        && let Some(field) = fields.next()
+    {
         out.extend_from_slice(b"Via: ");
-        match &top {
-            Some((via, source)) if number == 0 => {
-                let rest = request.bytes().get(via.range().end..field.value_range().end).unwrap_or_default();
-                write_via(request, via, *source, out);
-                out.extend_from_slice(rest);
-            }
-            _ => out.extend_from_slice(field.value),
-        }
+        write_via(request, &via, source, out);
+        out.extend_from_slice(slice(request.bytes(), via.range().end, field.value_range().end));
+        out.extend_from_slice(b"\r\n");
+    }
+    for field in fields {
+        out.extend_from_slice(b"Via: ");
+        out.extend_from_slice(field.value);
         out.extend_from_slice(b"\r\n");
     }
 }
@@ -71,17 +88,18 @@ fn vias(request: &Message<'_>, source: Option<SocketAddr>, out: &mut Vec<u8>) {
 /// The element with `received` when sent-by is not the source address, or always with rport (RFC 3581 §4), and with the value of rport. What the
 /// sender had put there is dropped.
 fn write_via(request: &Message<'_>, via: &Via<'_>, source: SocketAddr, out: &mut Vec<u8>) {
-    let mut stale: [Option<core::ops::Range<usize>>; 2] = [via.received_range(), via.rport_range()];
-    stale.sort_by_key(|range| range.as_ref().map_or(usize::MAX, |range| range.start));
+    let (received, rport) = (via.received_range(), via.rport_range());
+    let received_first = received.as_ref().map(|range| range.start) < rport.as_ref().map(|range| range.start);
+    let stale = if received_first { [received, rport] } else { [rport, received] };
     let mut at = via.range().start;
     for range in stale.into_iter().flatten() {
-        let before = request.bytes().get(at..range.start).unwrap_or_default();
+        let before = slice(request.bytes(), at, range.start);
         // The semicolon before the parameter goes with it.
         let semicolon = before.iter().rposition(|byte| *byte == b';').unwrap_or(before.len());
-        out.extend_from_slice(before.get(..semicolon).unwrap_or_default());
+        out.extend_from_slice(slice(before, 0, semicolon));
         at = range.end;
     }
-    out.extend_from_slice(request.bytes().get(at..via.range().end).unwrap_or_default());
+    out.extend_from_slice(slice(request.bytes(), at, via.range().end));
     if via.rport.is_some() || via.host.address() != Some(source.ip()) {
         out.extend_from_slice(b";received=");
         write_address(source.ip(), out);

@@ -145,11 +145,11 @@ pub(crate) fn header_param<'b, S: Scanner>(text: Text<'b>, at: usize) -> Option<
     let name = text.lower_word(start, end - start);
     let equal = text.skip_lws(end);
     if text.octet(equal) != b'=' {
-        return Some(HeaderParam { name, value: None, end });
+        return Some(HeaderParam { name, value: None, start, end });
     }
-    let start = text.skip_lws(equal + 1);
-    let end = if text.octet(start) == b'"' { text.quoted_end::<S>(start)? } else { text.span::<S>(start, &VALUE) };
-    Some(HeaderParam { name, value: Some(text.slice(start, end)), end })
+    let from = text.skip_lws(equal + 1);
+    let end = if text.octet(from) == b'"' { text.quoted_end::<S>(from)? } else { text.span::<S>(from, &VALUE) };
+    Some(HeaderParam { name, value: Some(text.slice(from, end)), start, end })
 }
 
 /// As [`header_param`], for a parameter with a short name of the known ones, without blanks or quotes; `None` for any other.
@@ -172,7 +172,7 @@ pub(crate) fn plain_param<'b, S: Scanner>(
         return None;
     }
     let value = if equal < length { Some(text.slice(start + equal + 1, end)) } else { None };
-    Some(HeaderParam { name, value, end })
+    Some(HeaderParam { name, value, start, end })
 }
 
 /// A parameter as [`header_param`] finds it.
@@ -180,6 +180,8 @@ pub(crate) struct HeaderParam<'b> {
     /// The name in lower case, see [`Text::lower_word`] and [`word_of`].
     pub(crate) name: u64,
     pub(crate) value: Option<&'b [u8]>,
+    /// Position of its name.
+    pub(crate) start: usize,
     /// Position behind it.
     pub(crate) end: usize,
 }

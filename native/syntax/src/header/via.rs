@@ -34,6 +34,16 @@ pub struct Via<'b> {
     params: Params<'b>,
     whole: &'b [u8],
     offset: usize,
+    /// Where received and rport lie, counted from the first octet of the element; empty when they are not there.
+    received_at: Place,
+    rport_at: Place,
+}
+
+/// A range of an element.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Place {
+    start: u32,
+    end: u32,
 }
 
 impl<'b> Via<'b> {
@@ -74,13 +84,15 @@ impl<'b> Via<'b> {
             params: Params::default(),
             whole: &[],
             offset: start,
+            received_at: Place::default(),
+            rport_at: Place::default(),
         };
         while text.octet(at) == b';' {
             let param =
                 plain_param::<S>(text, at, is_known).or_else(|| header_param::<S>(text, at)).ok_or(malformed)?;
             end = param.end;
             at = text.skip_lws(param.end);
-            via.take(param)?;
+            via.take(param, start)?;
         }
         if at != text.end() && text.octet(at) != b',' {
             return Err(malformed);
@@ -91,13 +103,18 @@ impl<'b> Via<'b> {
     }
 
     #[inline(always)]
-    fn take(&mut self, param: HeaderParam<'b>) -> Result<(), FieldError> {
+    fn take(&mut self, param: HeaderParam<'b>, offset: usize) -> Result<(), FieldError> {
+        let place = Place { start: (param.start - offset) as u32, end: (param.end - offset) as u32 };
         match param.name {
             BRANCH => set(&mut self.branch, param.value),
             MADDR => set(&mut self.maddr, param.value),
-            RECEIVED => set(&mut self.received, param.value),
+            RECEIVED => {
+                self.received_at = place;
+                set(&mut self.received, param.value)
+            }
             RPORT if self.rport.is_some() => Err(FieldError::repeated(HeaderId::VIA)),
             RPORT => {
+                self.rport_at = place;
                 self.rport = Some(match param.value {
                     None => None,
                     Some(value) => Some(parse_port(value).ok_or(FieldError::out_of_range(HeaderId::VIA))?),
@@ -141,14 +158,14 @@ impl<'b> Via<'b> {
 
     /// Where the name and the value, if any, of rport lie in the message. With an empty rport `=port` is inserted at the end (RFC 3581 §4).
     #[must_use]
-    pub fn rport_range(&self) -> Option<Range<usize>> {
-        self.named_range(b"rport")
+    pub const fn rport_range(&self) -> Option<Range<usize>> {
+        self.range_at(self.rport_at)
     }
 
     /// Where the name and the value of received lie in the message.
     #[must_use]
-    pub fn received_range(&self) -> Option<Range<usize>> {
-        self.named_range(b"received")
+    pub const fn received_range(&self) -> Option<Range<usize>> {
+        self.range_at(self.received_at)
     }
 
     /// Whether the branch begins with `z9hG4bK` (RFC 3261 §8.1.1.7) and more follows (RFC 4475 §3.2.1 badbranch).
@@ -159,12 +176,11 @@ impl<'b> Via<'b> {
         })
     }
 
-    fn named_range(&self, name: &[u8]) -> Option<Range<usize>> {
-        let param = self.params.iter().find(|param| param.name.eq_ignore_ascii_case(name))?;
-        let last = param.value.unwrap_or(param.name);
-        let start = offset_in(self.whole, param.name);
-        let end = offset_in(self.whole, last) + last.len();
-        Some(self.offset + start..self.offset + end)
+    const fn range_at(&self, place: Place) -> Option<Range<usize>> {
+        if place.end == 0 {
+            return None;
+        }
+        Some(self.offset + place.start as usize..self.offset + place.end as usize)
     }
 }
 
