@@ -203,7 +203,9 @@ impl<S: Store> Worker<S> {
             Verdict::Done => {}
             Verdict::Send(to) => {
                 let end = own.len();
-                queue_own(&self.numbers, batch, begin..end, &to);
+                if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
+                    batch.queue_answer(begin..end, number, to.peer);
+                }
             }
             Verdict::Forward(edits, to) => {
                 let (octets, range) = batch.frame(frame);

@@ -70,6 +70,8 @@ impl Place {
 struct Queued {
     place: Place,
     socket: u8,
+    /// Whether it may overtake others that may too.
+    free: bool,
     to: SocketAddr,
 }
 
@@ -209,13 +211,21 @@ impl Batch {
         self.queue.push(Queued {
             place: Place::Frame { start: i * STRIDE + range.start, len: range.len() },
             socket,
+            free: false,
             to,
         });
     }
 
     /// Queues `range` of [`Self::own`].
     pub fn queue_own(&mut self, range: Range<usize>, socket: u8, to: SocketAddr) {
-        self.queue.push(Queued { place: Place::Own { start: range.start, len: range.len() }, socket, to });
+        let place = Place::Own { start: range.start, len: range.len() };
+        self.queue.push(Queued { place, socket, free: false, to });
+    }
+
+    /// As [`Self::queue_own`], for the only answer to a request: one such may overtake another one.
+    pub fn queue_answer(&mut self, range: Range<usize>, socket: u8, to: SocketAddr) {
+        let place = Place::Own { start: range.start, len: range.len() };
+        self.queue.push(Queued { place, socket, free: true, to });
     }
 
     /// Whether something waits to be sent.
@@ -224,9 +234,10 @@ impl Batch {
         !self.queue.is_empty()
     }
 
-    /// Sends the queue in order. `sockets[n]` is the socket of number n.
+    /// Sends the queue in order, but for answers among each other. `sockets[n]` is the socket of number n.
     pub fn flush(&mut self, sockets: &[BorrowedFd<'_>]) -> Outcome {
         let mut outcome = Outcome::default();
+        self.gather_answers();
         let mut next = 0;
         while let Some(first) = self.queue.get(next) {
             let number = first.socket;
@@ -241,6 +252,17 @@ impl Batch {
         self.queue.clear();
         self.own.clear();
         outcome
+    }
+
+    /// Brings answers of one length to one address together, where most go to the same: a peer that sends many requests
+    /// from one socket.
+    fn gather_answers(&mut self) {
+        for answers in self.queue.chunk_by_mut(|one, next| one.free && next.free && one.socket == next.socket) {
+            let shared = answers.windows(2).filter(|pair| pair[0].to == pair[1].to).count();
+            if self.segmenting > 0 && shared * 2 > answers.len() {
+                answers.sort_by_key(|answer| (answer.to, answer.place.len()));
+            }
+        }
     }
 
     fn send_run(&mut self, socket: BorrowedFd<'_>, run: Range<usize>, outcome: &mut Outcome) {
@@ -510,6 +532,28 @@ mod tests {
             let mut octet = [0];
             client.recv_from(&mut octet).expect("received");
             assert_eq!(octet[0], place as u8);
+        }
+    }
+
+    /// Answers may overtake each other, and nothing else.
+    #[test]
+    fn answers_of_one_length_go_together() {
+        let (server, client) = pair("127.0.0.1:0");
+        let to = client.local_addr().expect("bound");
+        let mut batch = Batch::new();
+        let queue = [("fix", false), ("a", true), ("bb", true), ("c", true), ("dd", true), ("end", false), ("f", true)];
+        for (text, is_answer) in queue {
+            let start = batch.own().len();
+            batch.own().extend_from_slice(text.as_bytes());
+            let range = start..start + text.len();
+            if is_answer { batch.queue_answer(range, 0, to) } else { batch.queue_own(range, 0, to) }
+        }
+        let outcome = batch.flush(&[server.as_fd()]);
+        assert_eq!((outcome.messages, outcome.errors), (queue.len() as u64, 0));
+        let mut buffer = [0; 16];
+        for expected in ["fix", "a", "c", "bb", "dd", "end", "f"] {
+            let (len, _) = client.recv_from(&mut buffer).expect("received");
+            assert_eq!(&buffer[..len], expected.as_bytes());
         }
     }
 
