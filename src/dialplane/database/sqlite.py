@@ -2,6 +2,10 @@
 
 Times are Julian days, as Kamailio's ``db_sqlite`` writes and reads them; for people there is the view
 ``location_readable``.
+
+``location.id`` is a hash, and BIGINT, not INTEGER, so that SQLite does not sort the rows by it: they lie in the order in
+which they first came, and what registered in one minute and so is refreshed in one minute shares its pages. Sorted by
+the hash, each row of a batch was a page of its own to be written: 25 µs in place of 9.
 """
 
 from __future__ import annotations
@@ -50,7 +54,7 @@ CREATE TABLE IF NOT EXISTS subscriber (
     CONSTRAINT subscriber_account_idx UNIQUE (username, domain)
 );
 CREATE TABLE IF NOT EXISTS location (
-    id INTEGER PRIMARY KEY NOT NULL,
+    id BIGINT PRIMARY KEY NOT NULL,
     ruid VARCHAR(64) DEFAULT '' NOT NULL,
     username VARCHAR(64) DEFAULT '' NOT NULL,
     domain VARCHAR(64) DEFAULT NULL,
@@ -110,7 +114,8 @@ _FROM_JULIAN = "CAST(ROUND((julianday({0}) - 2440587.5) * 86400) AS INTEGER)"
 _COLUMNS = ", ".join(LOCATION_COLUMNS)
 _VALUES = ", ".join(_TO_JULIAN if column in TIME_COLUMNS else "?" for column in LOCATION_COLUMNS)
 _SELECTED = ", ".join(_FROM_JULIAN.format(column) if column in TIME_COLUMNS else column for column in LOCATION_COLUMNS)
-_WRITE_BINDING = f"INSERT OR REPLACE INTO location ({_COLUMNS}) VALUES ({_VALUES})"
+_SET = ", ".join(f"{column} = excluded.{column}" for column in LOCATION_COLUMNS[1:])
+_WRITE_BINDING = f"INSERT INTO location ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (id) DO UPDATE SET {_SET}"
 _BINDINGS = f"SELECT {_SELECTED} FROM location WHERE id > ? AND id >= {OWN_IDS} ORDER BY id LIMIT ?"
 _FOREIGN = f"SELECT {_SELECTED} FROM location WHERE id < {OWN_IDS} ORDER BY username, domain, id LIMIT ?"
 _LAST_FOREIGN = f"SELECT COALESCE(MAX(id), 0) FROM location WHERE id < {OWN_IDS}"
@@ -156,8 +161,7 @@ class SqliteDatabase(Database):
     async def write_bindings(self, gone: Sequence[IdRange], rows: Sequence[Binding]) -> None:
         async with self._transaction() as inside:
             await inside.executemany("DELETE FROM location WHERE id BETWEEN ? AND ?", gone)
-            # In the order of the key: neighbours share a page, and a page is written once for all of them.
-            await inside.executemany(_WRITE_BINDING, sorted(rows))
+            await inside.executemany(_WRITE_BINDING, rows)
 
     async def bindings(self, after: int, limit: int) -> list[Binding]:
         return cast("list[Binding]", await self._all(_BINDINGS, (after, limit)))
