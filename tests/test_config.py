@@ -43,6 +43,6 @@ def test_unknown_keys_are_forbidden_and_nothing_can_be_changed(kind: type[msgspe
 
 def test_the_defaults_make_a_server_for_this_machine_only() -> None:
     defaults = config.Config()
-    assert [entry.address for entry in defaults.listen] == ["udp:127.0.0.1:5060"]
+    assert [entry.address for entry in defaults.listen] == ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
     assert defaults.admin.address == "127.0.0.1:8060"
     assert msgspec.json.decode(msgspec.json.encode(defaults), type=config.Config) == defaults

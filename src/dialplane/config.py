@@ -37,9 +37,53 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """``[[listen]]``: one socket address; each worker has a socket of its own on it."""
 
     address: str
-    """``TRANSPORT:HOST:PORT``: ``udp:192.0.2.1:5060``, ``udp:[2001:db8::1]:5060``."""
+    """``TRANSPORT:HOST:PORT``: ``udp:192.0.2.1:5060``, ``tls:[2001:db8::1]:5061``. The transport is ``udp``, ``tcp``,
+    ``tls``, ``ws`` or ``wss``; a port for ``tcp`` takes WebSockets too, one for ``tls`` secure WebSockets."""
     advertise: str | None = None
     """``HOST`` or ``HOST:PORT`` for Via and Record-Route, when peers see another address than the one bound."""
+    client_authorities: str | None = None
+    """For ``tls`` and ``wss``: PEM file of authorities; each client must show a certificate that one of them signed."""
+
+
+class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[[certificate]]``: who we are on ``tls`` and ``wss``. The first with the name that a client asks for (SNI) is
+    shown, else the first of all. Read again at a reload; connections that stand keep theirs.
+    """
+
+    chain: Name
+    """PEM file: our certificate and those between it and the authority. Relative to the configuration file."""
+    key: Name
+    """PEM file with the private key."""
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[tls]``: connections that we open, and what both sides must speak."""
+
+    authorities: str | None = None
+    """PEM file of authorities whose certificates we accept; without it, those of the system."""
+    verify: bool = True
+    """Refuse a next hop whose certificate is not for the host in its URI (RFC 5922)."""
+    oldest: Literal["1.2", "1.3"] = "1.2"
+    """Oldest version of TLS that is spoken, on either side."""
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[connections]``: TCP, TLS and WebSocket, RFC 3261 §18."""
+
+    most: Annotated[int, Meta(ge=1, le=1_000_000)] = 100_000
+    """Connections of one worker; a further one is closed at once."""
+    buffer: Annotated[int, Meta(ge=65536, le=1 << 30)] = 262_144
+    """Octets that may wait to be sent on one connection; a peer that does not read is cut off."""
+    connect: Duration = 4.0
+    """A connection that we open must be there, handshake and all, after this time."""
+    first: Duration = 10.0
+    """A connection that we accept must have brought a whole message after this time."""
+    message: Duration = 32.0
+    """A message that has begun must be whole after this time."""
+    idle: Duration = 7500.0
+    """A connection on which nothing was heard for this time is closed. Above ``registrar.max_expires``."""
+    balancers: list[str] = msgspec.field(default_factory=list)
+    """Addresses or networks of load balancers, whose connections begin with the PROXY protocol, version 2."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,7 +287,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     domains: list[str] = msgspec.field(default_factory=list)
     """Domains we are responsible for (RFC 3261 §16.5); the addresses we listen on always are."""
     server: Server = msgspec.field(default_factory=Server)
-    listen: list[Listen] = msgspec.field(default_factory=lambda: [Listen(address="udp:127.0.0.1:5060")])
+    listen: list[Listen] = msgspec.field(
+        default_factory=lambda: [Listen(address="udp:127.0.0.1:5060"), Listen(address="tcp:127.0.0.1:5060")]
+    )
+    certificate: list[Certificate] = msgspec.field(default_factory=list)
+    tls: Tls = msgspec.field(default_factory=Tls)
+    connections: Connections = msgspec.field(default_factory=Connections)
     limits: Limits = msgspec.field(default_factory=Limits)
     auth: Auth = msgspec.field(default_factory=Auth)
     registrar: Registrar = msgspec.field(default_factory=Registrar)

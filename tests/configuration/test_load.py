@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dialplane.config import Config
@@ -25,8 +28,17 @@ def test_nothing_at_all_is_a_configuration() -> None:
     assert parse("").config == Config() == built_in().config
 
 
-def test_the_full_example_is_good() -> None:
-    assert load(EXAMPLE).config.server.data == "/var/lib/dialplane"
+def test_the_full_example_is_good(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text()
+    for name in re.findall(r'"([\w.-]+\.(?:pem|key))"', text):
+        (tmp_path / name).touch()
+    for name in re.findall(r'^file = "(.+)"', text, re.MULTILINE):
+        (tmp_path / name).symlink_to(EXAMPLE.parent / name)
+    file = tmp_path / EXAMPLE.name
+    file.write_text(text)
+    config = load(file).config
+    assert config.server.data == "/var/lib/dialplane"
+    assert set(msgspec.to_builtins(Config())) == set(tomllib.loads(text)), "every table of config.py is in it"
 
 
 def test_all_problems_are_told_in_the_order_of_the_file() -> None:
@@ -90,10 +102,23 @@ CASES = {
     ),
     "listener without brackets": ('[[listen]]\naddress = "udp:::1:5060"\n', "stands in brackets: [::1]:5060"),
     "port too high": ('[[listen]]\naddress = "udp:127.0.0.1:65536"\n', "has no port between 1 and 65535"),
-    "transport to come": (
-        '[[listen]]\naddress = "tcp:127.0.0.1:5060"\n',
-        "tcp is not served by this version, only udp",
+    "listener without certificate": (
+        '[[listen]]\naddress = "tls:127.0.0.1:5061"\n',
+        "x.toml:2: listen[0].address: tls needs a [[certificate]]",
     ),
+    "certificate that is not there": (
+        '[[certificate]]\nchain = "none.pem"\nkey = "/proc/version"\n',
+        "certificate[0].chain",
+    ),
+    "authorities of whom nothing is asked": (
+        LISTEN + 'client_authorities = "x.pem"\n',
+        "x.toml:3: listen[0].client_authorities: udp asks for no certificate, only tls and wss do",
+    ),
+    "two kinds of connection on one port": (
+        '[[listen]]\naddress = "tcp:127.0.0.1:5060"\n[[listen]]\naddress = "ws:127.0.0.1:5060"\n',
+        "x.toml:4: listen[1].address: ws:127.0.0.1:5060 is already listen[0]",
+    ),
+    "balancer": ('[connections]\nbalancers = ["lb"]\n', '"lb" is not an address or a network'),
     "listener twice": (LISTEN + LISTEN, "x.toml:4: listen[1].address: udp:127.0.0.1:5060 is already listen[0]"),
     "advertised port": (
         LISTEN + 'advertise = "a:b"\n',

@@ -40,6 +40,12 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         "domains": ["example.com"],
         "server": {"workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [{"address": address, "advertise": None}],
+        "certificate": [],
+        "connections": {
+            "most": 100_000, "buffer": 262_144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0,
+            "balancers": [],
+        },
+        "tls": {"authorities": None, "verify": True, "oldest": "1.2"},
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10,
         },

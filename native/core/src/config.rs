@@ -29,6 +29,9 @@ mirror! {
         domains: Vec<String>,
         server: Server,
         listen: Vec<Listen>,
+        certificate: Vec<Certificate>,
+        tls: Tls,
+        connections: Connections,
         limits: Limits,
         auth: Auth,
         registrar: Registrar,
@@ -49,6 +52,25 @@ mirror! {
     Listen {
         address: String,
         advertise: Option<String>,
+        client_authorities: Option<String>,
+    }
+    Certificate {
+        chain: String,
+        key: String,
+    }
+    Tls {
+        authorities: Option<String>,
+        verify: bool,
+        oldest: String,
+    }
+    Connections {
+        most: u32,
+        buffer: usize,
+        connect: f64,
+        first: f64,
+        message: f64,
+        idle: f64,
+        balancers: Vec<String>,
     }
     Limits {
         message: usize,

@@ -107,6 +107,32 @@ counters! {
     StoreErrors = "store_errors",
     /// Responses not sent because they would be larger than the unproved request.
     AmplificationAvoided = "amplification_avoided",
+    /// Connections accepted.
+    ConnectionsAccepted = "connections_accepted",
+    /// Connections opened to a next hop.
+    ConnectionsOpened = "connections_opened",
+    /// Connections that could not be opened to a next hop.
+    ConnectionsFailed = "connections_failed",
+    /// Connections closed at once because there were too many.
+    ConnectionsRefused = "connections_refused",
+    /// Connections that the peer closed.
+    ConnectionsClosedByPeer = "connections_closed_by_peer",
+    /// Connections closed because nothing was heard on them.
+    ConnectionsClosedIdle = "connections_closed_idle",
+    /// Connections closed because a handshake or a message took too long.
+    ConnectionsClosedSlow = "connections_closed_slow",
+    /// Connections closed because the peer did not read what was sent.
+    ConnectionsClosedFull = "connections_closed_full",
+    /// Connections closed because what came was no SIP, no WebSocket, or not framed as it must be.
+    ConnectionsClosedMalformed = "connections_closed_malformed",
+    /// Connections that broke.
+    ConnectionsClosedError = "connections_closed_error",
+    /// TLS handshakes that failed.
+    HandshakesFailed = "handshakes_failed",
+    /// Messages handed to another worker, whose connection or call it is.
+    HandedOver = "messages_handed_over",
+    /// Messages that could not be sent: no connection, or none to be had.
+    Undeliverable = "messages_undeliverable",
 }
 
 /// Number of counters.

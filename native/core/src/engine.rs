@@ -5,15 +5,17 @@
 
 use crate::counter::{Counter, Counters};
 use crate::names::{Names, Parked, Question};
-use crate::path::{Path, WorkerId};
+use crate::path::{ConnectionId, Path, WorkerId};
 use crate::probing;
+use crate::proxy::hop;
 use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::time::Now;
 use crate::trace::Trace;
 use crate::turn::{Step, Turn};
-use dialplane_syntax::{Edits, Index, parse};
+use crate::unsent::{self, Unsent};
+use dialplane_syntax::{Edits, Index, Limits, parse};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -135,6 +137,23 @@ impl<S: Store> Engine<S> {
             self.work.counters.count(Counter::NamesFailed);
         }
         self.work.names.answer(now.monotonic_ms, question, addresses, ttl);
+    }
+
+    /// Takes back a message that could not be sent by `path`. What is to be handled in its place is appended to `out`.
+    pub fn handle_unsent(&mut self, path: &Path, message: &[u8], out: &mut Vec<u8>) -> Unsent {
+        unsent::handle(&self.snapshot, path, message, &mut self.index, &mut self.work.scratch, out)
+    }
+
+    /// What stands for a host in a [`Path`] without a connection: whoever is connected to must be this host.
+    #[must_use]
+    pub fn host_number(&self, host: &[u8]) -> ConnectionId {
+        hop::host_number(&self.snapshot.keys, host)
+    }
+
+    /// Limits of a message.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.snapshot.limits
     }
 
     /// Takes a new configuration.

@@ -25,3 +25,4 @@ mod text;
 pub mod time;
 pub mod trace;
 mod turn;
+pub mod unsent;

@@ -134,7 +134,14 @@ mod tests {
     use super::*;
 
     fn listener(address: &str, advertise: Option<&str>) -> Result<Listener, ConfigError> {
-        Listener::new(0, &config::Listen { address: address.into(), advertise: advertise.map(str::to_owned) })
+        Listener::new(
+            0,
+            &config::Listen {
+                address: address.into(),
+                advertise: advertise.map(str::to_owned),
+                client_authorities: None,
+            },
+        )
     }
 
     #[test]

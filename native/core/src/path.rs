@@ -18,13 +18,65 @@ pub enum Transport {
     Wss,
 }
 
+impl Transport {
+    /// Whether it needs a connection, and then loses nothing (RFC 3261 §17: "reliable").
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// Whether it is encrypted.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+}
+
 /// Index of a `[[listen]]` entry in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ListenerId(pub u8);
 
-/// A stream connection of this worker; 0 for datagrams.
+/// A stream connection: of which worker, its place there, and which of those that had this place one after the other. 0
+/// for datagrams, and for "whichever there is, or a new one". A binding keeps it, so a number must not come again after
+/// its worker was replaced: the first generation is random.
+///
+/// From the top: worker + 1 (11 bits), generation (32), place (21).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// Connections that one worker can have.
+    pub const MOST: usize = 1 << PLACE_BITS;
+
+    /// The connection in `place` of `worker`.
+    #[must_use]
+    pub const fn new(worker: WorkerId, generation: u32, place: u32) -> Self {
+        Self(((worker.0 as u64 + 1) << (PLACE_BITS + 32)) | ((generation as u64) << PLACE_BITS) | place as u64)
+    }
+
+    /// Whose connection it is; `None` when it names none.
+    #[must_use]
+    pub const fn worker(self) -> Option<WorkerId> {
+        match (self.0 >> (PLACE_BITS + 32)) as u16 {
+            0 => None,
+            worker => Some(WorkerId(worker - 1)),
+        }
+    }
+
+    /// Which of those in its place.
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        (self.0 >> PLACE_BITS) as u32
+    }
+
+    /// Its place in its worker's table.
+    #[must_use]
+    pub const fn place(self) -> usize {
+        self.0 as usize & (Self::MOST - 1)
+    }
+}
+
+const PLACE_BITS: u32 = 21;
 
 /// Index of a worker process, 0 to N-1; kept by its successor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -82,11 +82,12 @@ impl<S> Turn<'_, '_, S> {
         Step::Send(Path { connection: ConnectionId(self.path.connection.0), peer, ..*self.path })
     }
 
-    /// Whether the response may have more octets than the request: to a source that the operator trusts, and with what was
-    /// asked for by somebody who passed the checks there are (bindings, contacts).
+    /// Whether the response may have more octets than the request: over a connection, to a source that the operator trusts,
+    /// and with what was asked for by somebody who passed the checks there are (bindings, contacts).
     fn may_be_longer(&self, answer: &Answer<'_>) -> bool {
         let asked = (200..400).contains(&answer.status) && self.message.method() != Some(Method::Options);
-        asked || self.snapshot.trusted.contains(self.path.peer.ip())
+        // Nobody opens a connection in another's name.
+        asked || self.path.transport.is_stream() || self.snapshot.trusted.contains(self.path.peer.ip())
     }
 
     /// Says the same in fewer octets until the response behind `begin` is no longer than the request: an unproved sender must

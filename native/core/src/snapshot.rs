@@ -4,7 +4,7 @@ use crate::access::Networks;
 use crate::config::{Config, ConfigError};
 use crate::keys::{Keys, SECRET_LEN};
 use crate::listener::Listener;
-use crate::path::Transport;
+use crate::path::{ListenerId, Transport};
 use crate::registrar::Registrar;
 use crate::routing::RouteTable;
 use crate::store::NumberTable;
@@ -108,6 +108,18 @@ impl Snapshot {
     pub(crate) fn is_own(&self, uri: &SipUri<'_>) -> bool {
         self.is_own_host(&uri.host)
             && uri.port.is_none_or(|port| self.listeners.iter().any(|listener| listener.port == port))
+    }
+
+    /// Transport of a listener.
+    #[must_use]
+    pub fn transport(&self, listener: ListenerId) -> Option<Transport> {
+        self.listeners.get(usize::from(listener.0)).map(|listener| listener.transport)
+    }
+
+    /// Limits of a message.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Whether any listener has this transport.

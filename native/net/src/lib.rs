@@ -4,7 +4,9 @@
 
 pub mod clock;
 pub mod control;
+pub mod handover;
 pub mod page;
 pub mod resolve;
+pub mod stream;
 pub mod udp;
 pub mod worker;

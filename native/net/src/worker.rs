@@ -1,8 +1,16 @@
 //! The loop of one worker: sockets to engine, engine's verdicts to sockets. One thread, no locks.
+//!
+//! Datagrams are handled in their frames; what comes by connections, from other workers or late is in `worker/other.rs`.
+
+mod other;
 
 use crate::control::{Control, Order};
+use crate::handover::{self, Handover};
 use crate::page::Page;
 use crate::resolve::Resolver;
+use crate::stream::settings::Settings;
+use crate::stream::streams::Streams;
+use crate::stream::tls::Tls;
 use crate::udp::{Batch, adopt};
 use crate::{clock, udp};
 use dialplane_core::config::{Config, ConfigError};
@@ -23,9 +31,11 @@ use std::sync::Arc;
 
 /// Batches taken from one socket before the others are looked at.
 const TURNS: usize = 8;
-/// Event number of the control channel and of the resolver; the sockets count from 0.
+/// Event number of the control channel, of the resolver and of what other workers hand over; the sockets count from 0,
+/// and connections have the numbers of [`ConnectionId`].
 const CONTROL: u64 = u64::MAX;
 const RESOLVER: u64 = u64::MAX - 1;
+const INBOX: u64 = u64::MAX - 2;
 
 /// What the supervisor hands to a new worker.
 #[derive(Debug, Deserialize)]
@@ -39,6 +49,8 @@ pub struct Boot {
     pub workers: u16,
     /// Index in `config.listen`, descriptor of the bound socket.
     pub listeners: Vec<(u8, RawFd)>,
+    /// The way to the other workers, if there are any.
+    pub handover: Option<handover::Boot>,
     /// Folder of the shared store.
     pub data: PathBuf,
     /// Folder of the counter pages.
@@ -83,13 +95,20 @@ pub struct Worker<S> {
     numbers: Vec<Option<u8>>,
     control: Control,
     resolver: Resolver,
-    events: OwnedFd,
+    events: Arc<OwnedFd>,
     page: Page,
+    id: WorkerId,
+    streams: Streams,
+    handover: Option<Handover>,
+    /// A message that is not in a frame.
+    loose: Vec<u8>,
 }
 
 struct Socket {
     listener: ListenerId,
     descriptor: OwnedFd,
+    /// Whether connections come by it, rather than datagrams.
+    is_stream: bool,
 }
 
 impl<S: Store> Worker<S> {
@@ -112,20 +131,45 @@ impl<S: Store> Worker<S> {
         let mut numbers = vec![None; boot.config.listen.len()];
         for &(listener, descriptor) in &boot.listeners {
             let descriptor = adopt(descriptor).map_err(system("listening socket"))?;
-            if let Some(number) = numbers.get_mut(usize::from(listener)) {
+            let is_stream = snapshot.transport(ListenerId(listener)).is_some_and(Transport::is_stream);
+            if let Some(number) = numbers.get_mut(usize::from(listener)).filter(|_| !is_stream) {
                 *number = u8::try_from(sockets.len()).ok();
             }
-            sockets.push(Socket { listener: ListenerId(listener), descriptor });
+            sockets.push(Socket { listener: ListenerId(listener), descriptor, is_stream });
         }
         let now = clock::now();
         let resolver = Resolver::start().map_err(system("resolver"))?;
-        let events = register(&sockets, &control, &resolver).map_err(system("epoll"))?;
+        let id = WorkerId(boot.worker);
+        let handover = boot.handover.as_ref().map(|boot| Handover::new(id, boot)).transpose();
+        let handover = handover.map_err(system("sockets between workers"))?;
+        let events = register(&sockets, &control, &resolver, handover.as_ref()).map_err(system("epoll"))?;
+        let events = Arc::new(events);
         let page = Page::create(&boot.counters, boot.worker, now.unix_ms)
             .map_err(|error| StartError::System(format!("counter page in {}", boot.counters.display()), error))?;
         let mut seed = [0; 8];
         getrandom(&mut seed).map_err(system("random numbers"))?;
-        let engine = Engine::new(Arc::new(snapshot), store, WorkerId(boot.worker), u64::from_ne_bytes(seed), now);
-        Ok(Self { engine, secret, open_tables, sockets, numbers, control, resolver, events, page })
+        let seed = u64::from_ne_bytes(seed);
+        let engine = Engine::new(Arc::new(snapshot), store, id, seed, now);
+        let settings = Settings::read(&boot.config, *engine.limits()).map_err(StartError::Config)?;
+        let tls = Tls::load(&boot.config).map_err(StartError::Config)?;
+        // Nobody is helped who guesses it: the number of a connection opens nothing without a key of the host's.
+        let streams = Streams::new(id, (seed >> 32) as u32, Arc::clone(&events), settings, tls);
+        let loose = Vec::new();
+        Ok(Self {
+            engine,
+            secret,
+            open_tables,
+            sockets,
+            numbers,
+            control,
+            resolver,
+            events,
+            page,
+            id,
+            streams,
+            handover,
+            loose,
+        })
     }
 
     /// Serves until the supervisor says stop; returns when what was queued is done.
@@ -149,10 +193,13 @@ impl<S: Store> Worker<S> {
                 match event.data.u64() {
                     CONTROL => stop |= self.orders(),
                     RESOLVER => self.answers(&mut batch),
-                    number => self.read(number as usize, TURNS, &mut batch)?,
+                    INBOX => self.inbox(&mut batch),
+                    number if number < self.sockets.len() as u64 => self.read(number as usize, TURNS, &mut batch)?,
+                    number => self.stream(ConnectionId(number), event.flags, &mut batch),
                 }
             }
             self.timers(&mut batch);
+            self.settle(&mut batch);
             self.page.write(self.engine.counters());
             if stop {
                 return self.finish(&mut batch);
@@ -165,6 +212,10 @@ impl<S: Store> Worker<S> {
         for number in 0..self.sockets.len() {
             self.read(number, usize::MAX, batch)?;
         }
+        self.inbox(batch);
+        self.settle(batch);
+        self.streams.finish(clock::now().monotonic_ms);
+        self.streams.count(self.engine.counters_mut());
         self.page.write(self.engine.counters());
         Ok(())
     }
@@ -173,6 +224,10 @@ impl<S: Store> Worker<S> {
     fn read(&mut self, number: usize, turns: usize, batch: &mut Batch) -> io::Result<()> {
         let Some(socket) = self.sockets.get(number) else { return Ok(()) };
         let listener = socket.listener;
+        if socket.is_stream {
+            self.streams.accept(clock::now().monotonic_ms, listener, socket.descriptor.as_fd());
+            return Ok(());
+        }
         for _ in 0..turns {
             let Some(socket) = self.sockets.get(number) else { return Ok(()) };
             let count = batch.receive(socket.descriptor.as_fd())?;
@@ -201,11 +256,16 @@ impl<S: Store> Worker<S> {
         let begin = own.len();
         match self.engine.handle(now, &path, bytes, own) {
             Verdict::Done => {}
-            Verdict::Send(to) => {
+            Verdict::Send(to) if to.transport == Transport::Udp => {
                 let end = own.len();
                 if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
                     batch.queue_answer(begin..end, number, to.peer);
                 }
+            }
+            Verdict::Send(to) => self.send_own(now, batch, begin, &to),
+            Verdict::Forward(edits, to) if to.transport != Transport::Udp => {
+                edits.apply(bytes, own);
+                self.send_own(now, batch, begin, &to);
             }
             Verdict::Forward(edits, to) => {
                 let (octets, range) = batch.frame(frame);
@@ -227,24 +287,6 @@ impl<S: Store> Worker<S> {
         }
     }
 
-    /// Handles a datagram that is not in a frame: one that waited for a name.
-    fn parked(&mut self, now: Now, batch: &mut Batch) {
-        while let Some(parked) = self.engine.poll_ready() {
-            let begin = batch.own().len();
-            let to = match self.engine.handle_again(now, &parked.path, &parked.bytes, batch.own()) {
-                Verdict::Done => continue,
-                Verdict::Send(to) => to,
-                Verdict::Forward(edits, to) => {
-                    edits.apply(&parked.bytes, batch.own());
-                    to
-                }
-            };
-            let end = batch.own().len();
-            queue_own(&self.numbers, batch, begin..end, &to);
-            self.send(batch);
-        }
-    }
-
     fn send(&mut self, batch: &mut Batch) {
         if !batch.is_queued() {
             return;
@@ -261,6 +303,9 @@ impl<S: Store> Worker<S> {
     /// Puts the engine's questions to the resolver.
     fn ask(&mut self) {
         while let Some(question) = self.engine.poll_question() {
+            if question.transport == Transport::Tls {
+                self.streams.note_host(self.engine.host_number(&question.host), &question.host);
+            }
             self.resolver.ask(question);
         }
     }
@@ -284,8 +329,7 @@ impl<S: Store> Worker<S> {
         loop {
             let begin = batch.own().len();
             let Some(to) = self.engine.poll_send(now, batch.own()) else { break };
-            let end = batch.own().len();
-            queue_own(&self.numbers, batch, begin..end, &to);
+            self.send_own(now, batch, begin, &to);
         }
         self.send(batch);
         self.ask();
@@ -298,8 +342,9 @@ impl<S: Store> Worker<S> {
                 Order::Stop(_) => return true,
                 Order::Unreadable(why) => self.control.refused(&[(String::new(), why)]),
                 Order::Reload(octets) => match self.compile(&octets) {
-                    Ok(snapshot) => {
+                    Ok((snapshot, settings, tls)) => {
                         self.engine.reload(Arc::new(snapshot), clock::now());
+                        self.streams.reload(settings, tls);
                         self.control.reloaded();
                     }
                     Err(errors) => {
@@ -312,16 +357,19 @@ impl<S: Store> Worker<S> {
         false
     }
 
-    fn compile(&self, octets: &[u8]) -> Result<Snapshot, Vec<ConfigError>> {
+    fn compile(&self, octets: &[u8]) -> Result<(Snapshot, Settings, Tls), Vec<ConfigError>> {
         let config: Config =
             serde_json::from_slice(octets).map_err(|error| vec![ConfigError::new("", error.to_string())])?;
         let tables = (self.open_tables)(&config)?;
-        Snapshot::build(&config, &self.secret, &tables)
+        let snapshot = Snapshot::build(&config, &self.secret, &tables)?;
+        let settings = Settings::read(&config, *snapshot.limits())?;
+        Ok((snapshot, settings, Tls::load(&config)?))
     }
 
     /// How long to wait for events.
     fn timeout(&self, now: Now) -> Option<Timespec> {
-        let wait = self.engine.poll_timeout()?.saturating_sub(now.monotonic_ms);
+        let due = [self.engine.poll_timeout(), self.streams.poll_timeout()].into_iter().flatten().min()?;
+        let wait = due.saturating_sub(now.monotonic_ms);
         Some(Timespec {
             tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX),
             tv_nsec: (wait % 1000) as i64 * 1_000_000,
@@ -335,10 +383,18 @@ fn queue_own(numbers: &[Option<u8>], batch: &mut Batch, range: std::ops::Range<u
     }
 }
 
-fn register(sockets: &[Socket], control: &Control, resolver: &Resolver) -> io::Result<OwnedFd> {
+fn register(
+    sockets: &[Socket],
+    control: &Control,
+    resolver: &Resolver,
+    handover: Option<&Handover>,
+) -> io::Result<OwnedFd> {
     let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     for (number, socket) in sockets.iter().enumerate() {
         epoll::add(&events, &socket.descriptor, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
+    }
+    if let Some(handover) = handover {
+        epoll::add(&events, handover.inbox(), epoll::EventData::new_u64(INBOX), epoll::EventFlags::IN)?;
     }
     epoll::add(&events, control, epoll::EventData::new_u64(CONTROL), epoll::EventFlags::IN)?;
     epoll::add(&events, resolver.ready(), epoll::EventData::new_u64(RESOLVER), epoll::EventFlags::IN)?;

@@ -20,9 +20,22 @@ def resolve(config: Config, base: Path) -> Config:
     url = config.database.url
     if url.startswith("sqlite:"):
         url = f"sqlite:{data / url.removeprefix('sqlite:')}"
+
+    def absolute(file: str | None) -> str | None:
+        return None if file is None else str(base / file)
+
     return msgspec.structs.replace(
         config,
         server=server,
+        listen=[
+            msgspec.structs.replace(entry, client_authorities=absolute(entry.client_authorities))
+            for entry in config.listen
+        ],
+        certificate=[
+            msgspec.structs.replace(entry, chain=str(base / entry.chain), key=str(base / entry.key))
+            for entry in config.certificate
+        ],
+        tls=msgspec.structs.replace(config.tls, authorities=absolute(config.tls.authorities)),
         database=msgspec.structs.replace(config.database, url=url),
         table=[msgspec.structs.replace(table, file=str(base / table.file)) for table in config.table],
     )

@@ -38,7 +38,13 @@ REDIRECTIONS = ("table", "contacts", "lookup")
 def findings(config: Config, base: Path) -> Findings:
     """All that is wrong with ``config``, whose relative files lie beside ``base``."""
     yield from _domains(config)
-    yield from _listeners(config)
+    yield from _listeners(config, base)
+    for index, certificate in enumerate(config.certificate):
+        yield from _file(base / certificate.chain, ("certificate", index, "chain"))
+        yield from _file(base / certificate.key, ("certificate", index, "key"))
+    if config.tls.authorities is not None:
+        yield from _file(base / config.tls.authorities, ("tls", "authorities"))
+    yield from _networks(config.connections.balancers, ("connections", "balancers"))
     yield from _auth(config.auth)
     yield from _registrar(config.registrar)
     yield from _networks(config.proxy.trusted, ("proxy", "trusted"))
@@ -52,7 +58,7 @@ def findings(config: Config, base: Path) -> Findings:
     for index, table in enumerate(config.table):
         if not _TOKEN.match(table.name):
             yield ("table", index, "name"), f'"{table.name}" is not a name: use letters, digits, "-" and "_"'
-        yield from _file(base / table.file, ("table", index, "file"))
+        yield from _table_file(base / table.file, ("table", index, "file"))
     yield from _unique([entry.name for entry in config.route], "route")
     for index, route in enumerate(config.route):
         yield from _route(route, config, ("route", index))
@@ -65,7 +71,7 @@ def _domains(config: Config) -> Findings:
             yield ("domains", index), f'"{domain}" is not a domain: expected a host name or an address alone'
 
 
-def _listeners(config: Config) -> Findings:
+def _listeners(config: Config, base: Path) -> Findings:
     if not config.listen:
         yield ("listen",), "at least one listener is needed"
     seen: dict[object, int] = {}
@@ -76,11 +82,20 @@ def _listeners(config: Config) -> Findings:
         except AddressError as error:
             yield path, str(error)
             continue
-        if address.transport != "udp":
-            yield path, f"{address.transport} is not served by this version, only udp"
-        if address in seen:
-            yield path, f"{listen.address} is already listen[{seen[address]}]"
-        seen.setdefault(address, index)
+        is_secure = address.transport in {"tls", "wss"}
+        if is_secure and not config.certificate:
+            yield path, f"{address.transport} needs a [[certificate]]"
+        if listen.client_authorities is not None:
+            file: KeyPath = ("listen", index, "client_authorities")
+            if is_secure:
+                yield from _file(base / listen.client_authorities, file)
+            else:
+                yield file, f"{address.transport} asks for no certificate, only tls and wss do"
+        # TCP and UDP have ports of their own; TLS and WebSocket are TCP.
+        socket = ("datagrams" if address.transport == "udp" else "connections", address.bind)
+        if socket in seen:
+            yield path, f"{listen.address} is already listen[{seen[socket]}]"
+        seen.setdefault(socket, index)
         if listen.advertise is not None:
             host, _, port = listen.advertise.rpartition(":")
             if host and not host.endswith("]") and ":" in host:
@@ -218,7 +233,12 @@ def _file(file: Path, path: KeyPath) -> Findings:
         yield path, f"{file} is not a file"
     elif not os.access(file, os.R_OK):
         yield path, f"{file} cannot be read"
-    elif file.suffix not in {".csv", ".dpt"}:
+
+
+def _table_file(file: Path, path: KeyPath) -> Findings:
+    problems = list(_file(file, path))
+    yield from problems
+    if not problems and file.suffix not in {".csv", ".dpt"}:
         yield path, f"{file} is neither .csv nor .dpt"
 
 

@@ -129,6 +129,7 @@ class Pool:
                     "worker": index,
                     "workers": self._config.server.workers,
                     "listeners": [[entry, member.fileno()] for entry, member in self._listeners.of_worker(index)],
+                    "handover": self._listeners.handover(index),
                     "data": str(self._folder.store),
                     "counters": str(self._folder.counters),
                 },

@@ -15,30 +15,49 @@ from dialplane.errors import SystemResourceError
 from dialplane.supervisor import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dialplane.config import Config
 
 RECEIVE_BUFFER = 16 << 20
 """Octets. About 20,000 datagrams of usual size: what may wait while a worker is replaced."""
 SEND_BUFFER = 4 << 20
+BACKLOG = 4096
+"""Connections that may wait while a worker is replaced; the kernel takes ``net.core.somaxconn`` at most."""
+TCP_USER_TIMEOUT = 18
+STREAM_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, TCP_USER_TIMEOUT, 60_000),
+)
+"""Inherited by each connection: sent at once, and given up two minutes after the peer is gone without a word."""
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 
 
 class Listeners:
-    """The sockets of all ``[[listen]]`` entries: one for each worker and entry."""
+    """The sockets of all ``[[listen]]`` entries, one for each worker and entry, and those between the workers."""
 
     def __init__(self, config: Config) -> None:
         self.spread_refusal: OSError | None = None
         self.groups: list[list[socket.socket]] = []
+        self.inboxes: list[tuple[socket.socket, socket.socket]] = []
+        """For each worker, where it reads what others hand over, and where they write it. None for a single worker."""
         with contextlib.ExitStack() as opened:
             for entry in config.listen:
                 group = _open_group(listen_address(entry.address), config.server.workers)
                 opened.callback(_close, group)
                 self.groups.append(group)
-                if len(group) > 1:
+                if len(group) > 1 and group[0].type == socket.SOCK_DGRAM:
                     self.spread_refusal = spread.attach(group) or self.spread_refusal
+            if config.server.workers > 1:
+                for _ in range(config.server.workers):
+                    inbox = _open_inbox()
+                    opened.callback(_close, inbox)
+                    self.inboxes.append(inbox)
             opened.pop_all()
 
     def of_worker(self, worker: int) -> Iterator[tuple[int, socket.socket]]:
@@ -48,24 +67,36 @@ class Listeners:
 
     def descriptors(self) -> list[int]:
         """Of all sockets of all workers."""
-        return [member.fileno() for group in self.groups for member in group]
+        return [member.fileno() for group in [*self.groups, *self.inboxes] for member in group]
+
+    def handover(self, worker: int) -> dict[str, object] | None:
+        """What a worker needs to hand messages to the others, and to take theirs."""
+        if not self.inboxes:
+            return None
+        return {"inbox": self.inboxes[worker][0].fileno(), "others": [other.fileno() for _, other in self.inboxes]}
 
     @property
     def spread(self) -> str:
         """How datagrams are spread over the workers, for ``dialplane status``."""
         if all(len(group) == 1 for group in self.groups):
             return "one worker"
+        if not self._datagram_sockets():
+            return "by connection"
         return "by address" if self.spread_refusal else "by Call-ID"
 
     @property
     def receive_buffer(self) -> int:
-        """Octets that the kernel really gives to each socket."""
-        return min(s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2 for group in self.groups for s in group)
+        """Octets that the kernel really gives to each socket for datagrams; 0 without one."""
+        sizes = [s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2 for s in self._datagram_sockets()]
+        return min(sizes, default=0)
 
     def close(self) -> None:
         """Closes all sockets; what is queued is lost."""
-        for group in self.groups:
+        for group in [*self.groups, *self.inboxes]:
             _close(group)
+
+    def _datagram_sockets(self) -> list[socket.socket]:
+        return [member for group in self.groups for member in group if member.type == socket.SOCK_DGRAM]
 
 
 def open_stream(text: str) -> socket.socket:
@@ -84,18 +115,29 @@ def open_stream(text: str) -> socket.socket:
 
 
 def _open_group(address: ListenAddress, workers: int) -> list[socket.socket]:
+    kind = socket.SOCK_DGRAM if address.transport == "udp" else socket.SOCK_STREAM
     # SO_REUSEPORT would let a second server of this user in without a word: first see that the port is free.
-    with socket.socket(address.bind.family, socket.SOCK_DGRAM) as probe:
+    with socket.socket(address.bind.family, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            # Connections of a server that stopped a moment ago are nobody's; a listening socket still is somebody's.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _bind(probe, address)
     group = []
     try:
         for _ in range(workers):
-            member = socket.socket(address.bind.family, socket.SOCK_DGRAM)
+            member = socket.socket(address.bind.family, kind)
             group.append(member)
             member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if kind == socket.SOCK_STREAM:
+                member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                for level, option, value in STREAM_OPTIONS:
+                    member.setsockopt(level, option, value)
             _bind(member, address)
-            _enlarge(member, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            _enlarge(member, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
+            if kind == socket.SOCK_STREAM:
+                member.listen(BACKLOG)
+            else:
+                _enlarge(member, SO_RCVBUFFORCE, socket.SO_RCVBUF, RECEIVE_BUFFER)
+                _enlarge(member, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
             member.setblocking(False)
     except SystemResourceError:
         _close(group)
@@ -104,6 +146,18 @@ def _open_group(address: ListenAddress, workers: int) -> list[socket.socket]:
         _close(group)
         raise SystemResourceError(f"{address}: cannot open a socket: {error.strerror}") from error
     return group
+
+
+def _open_inbox() -> tuple[socket.socket, socket.socket]:
+    """A pair of sockets that the supervisor keeps: what is handed to a worker that dies waits for its successor."""
+    try:
+        inbox, others = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise SystemResourceError(f"cannot open a socket between workers: {error.strerror}") from error
+    for member in (inbox, others):
+        _enlarge(member, SO_SNDBUFFORCE, socket.SO_SNDBUF, SEND_BUFFER)
+        member.setblocking(False)
+    return inbox, others
 
 
 def _bind(member: socket.socket, address: ListenAddress) -> None:
@@ -132,6 +186,6 @@ def _enlarge(member: socket.socket, forced: int, ordinary: int, octets: int) -> 
         member.setsockopt(socket.SOL_SOCKET, ordinary, octets)
 
 
-def _close(group: list[socket.socket]) -> None:
+def _close(group: Iterable[socket.socket]) -> None:
     for member in group:
         member.close()

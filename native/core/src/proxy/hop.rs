@@ -1,5 +1,6 @@
 //! Where a request leaves to. RFC 3261 §16.6 steps 6 and 7, RFC 3263 §4.
 
+use crate::keys::Keys;
 use crate::listener::{default_port, sender};
 use crate::names::{Known, Names, Question};
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
@@ -51,12 +52,14 @@ pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, na
     match &hop.host {
         HopHost::Address(ip) => {
             let port = hop.port.unwrap_or(default_port(transport));
-            reach(snapshot, preferred, transport, &[SocketAddr::new(*ip, port)])
+            reach(snapshot, preferred, transport, ConnectionId(0), &[SocketAddr::new(*ip, port)])
         }
         HopHost::Name(name) => {
+            // RFC 5922 §7.1: it must show a certificate for the name that was asked for, not for where it was found.
+            let host = if transport == Transport::Tls { host_number(&snapshot.keys, name) } else { ConnectionId(0) };
             let question = Question { host: name.clone(), port: hop.port, transport };
             match names.look(now_ms, &question) {
-                Known::Addresses(addresses) => reach(snapshot, preferred, transport, addresses),
+                Known::Addresses(addresses) => reach(snapshot, preferred, transport, host, addresses),
                 Known::Nowhere => Found::Nowhere("its name cannot be resolved"),
                 Known::Asked => Found::Asked(question),
             }
@@ -65,12 +68,23 @@ pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, na
 }
 
 /// First of `addresses` that a listener can send to.
-fn reach(snapshot: &Snapshot, preferred: ListenerId, transport: Transport, addresses: &[SocketAddr]) -> Found {
+fn reach(
+    snapshot: &Snapshot,
+    preferred: ListenerId,
+    transport: Transport,
+    connection: ConnectionId,
+    addresses: &[SocketAddr],
+) -> Found {
     let found = addresses.iter().find_map(|&peer| {
         let listener = sender(&snapshot.listeners, preferred, transport, peer)?;
-        Some(Path { transport, listener, connection: ConnectionId(0), peer })
+        Some(Path { transport, listener, connection, peer })
     });
     found.map_or(Found::Nowhere("no listener has its family of addresses"), Found::Path)
+}
+
+/// See [`crate::engine::Engine::host_number`]. The upper bits, where a connection has its worker, are 0.
+pub(crate) fn host_number(keys: &Keys, host: &[u8]) -> ConnectionId {
+    ConnectionId((keys.looping.hash(host) >> 11) | 1)
 }
 
 impl<S> Turn<'_, '_, S> {
@@ -79,7 +93,7 @@ impl<S> Turn<'_, '_, S> {
     pub(crate) fn find_path(&mut self, leaving: &Leaving<'_>) -> Result<Path, Option<u16>> {
         let preferred = self.path.listener;
         let found = match leaving.next {
-            Next::Path(path) => reach(self.snapshot, path.listener, path.transport, &[path.peer]),
+            Next::Path(path) => reach(self.snapshot, path.listener, path.transport, path.connection, &[path.peer]),
             Next::Hop(hop) => {
                 let found = find(hop, preferred, self.snapshot, &mut self.work.names, self.now.monotonic_ms);
                 self.work.note(|| format!("next hop {hop}"));

@@ -16,6 +16,9 @@ use dialplane_core::counter::Counter;
 use dialplane_core::keys::SECRET_LEN;
 use dialplane_core::snapshot::Snapshot;
 use dialplane_net::page;
+use dialplane_net::stream::settings::Settings;
+use dialplane_net::stream::tls::Tls;
+use dialplane_syntax::Limits;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -36,7 +39,10 @@ pub(crate) fn check(py: Python<'_>, config_json: &[u8]) -> Vec<(String, String)>
             Err(errors) => return errors,
         };
         // Nothing is signed with it: any secret will do.
-        Snapshot::build(&config, &[0; SECRET_LEN], &tables).err().unwrap_or_default()
+        let mut problems = Snapshot::build(&config, &[0; SECRET_LEN], &tables).err().unwrap_or_default();
+        problems.extend(Settings::read(&config, Limits::default()).err().unwrap_or_default());
+        problems.extend(Tls::load(&config).err().unwrap_or_default());
+        problems
     });
     problems.into_iter().map(|error| (config::dotted(&error.path), error.problem)).collect()
 }

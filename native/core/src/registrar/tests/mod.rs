@@ -23,6 +23,9 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         "domains": ["example.com", "biloxi.example.com"],
         "server": {"workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [], "target_set": [], "table": [], "route": [],
+        "certificate": [],
+        "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
+        "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
         },
