@@ -48,7 +48,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// A number that nobody outside can foresee for long: SplitMix64 from the worker's seed. For nonces' serials and load
+    /// A number that nobody outside can foresee for long: SplitMix64 from the worker's seed. For probes and load
     /// balancing, never for keys.
     pub(crate) fn draw(&mut self) -> u64 {
         self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);

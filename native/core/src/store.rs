@@ -51,7 +51,7 @@ pub trait Table {
 pub struct NonceId {
     /// When it was issued, milliseconds since 1970.
     pub issued_ms: u64,
-    /// Random part.
+    /// What [`Nonces::next_serial`] gave for it.
     pub serial: u32,
 }
 
@@ -70,6 +70,10 @@ pub enum NonceUse {
 
 /// The window of nonce counts, shared by all workers.
 pub trait Nonces {
+    /// Number of a new nonce: each is one more than the one before, whichever worker asks, so that nonces that are in use at
+    /// the same time have windows of their own.
+    fn next_serial(&self) -> u32;
+
     /// Marks `nc` of `nonce` as used.
     fn mark(&self, nonce: NonceId, nc: u32) -> NonceUse;
 

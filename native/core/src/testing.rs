@@ -133,6 +133,7 @@ impl Table for MemoryTable {
 #[derive(Debug, Default)]
 pub struct MemoryNonces {
     inner: Mutex<NoncesInner>,
+    serial: std::sync::atomic::AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +152,10 @@ struct Window {
 }
 
 impl Nonces for MemoryNonces {
+    fn next_serial(&self) -> u32 {
+        self.serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn mark(&self, nonce: NonceId, nc: u32) -> NonceUse {
         self.use_count(nonce, nc, None)
     }

@@ -12,13 +12,16 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
-/// Places, a power of two: 16 MiB. A client that uses its nonce at once finds its place free; of those that come back after
-/// 300 s, with 1,000 new nonces used each second, somewhat less than half are asked to take a new one.
+/// Places, a power of two: 16 MiB. Who comes back with a nonce finds its place as he left it, unless half a million younger
+/// ones were issued and one of them, in the same place, was used: with 1,000 new nonces each second, for nine minutes.
 const PLACES: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 19;
 /// Words of a place: owner, window, and the requests that used the last two counts.
 const PLACE_WORDS: usize = 4;
-const KIND: u64 = u64::from_le_bytes(*b"nonces 1");
+/// Behind the places, on a line of its own: the number of the last nonce.
+const SERIAL: usize = PLACES * PLACE_WORDS;
+const WORDS: usize = SERIAL + 8;
+const KIND: u64 = u64::from_le_bytes(*b"nonces 2");
 
 /// A nonce older than the file by less than this may have been used in a file that was lost with the power. An hour is
 /// longer than a nonce lives; and were it without limit, a clock put right after a start in the future would refuse all.
@@ -36,7 +39,7 @@ impl SharedNonces {
     /// # Errors
     /// What the system says.
     pub(crate) fn open_or_create(path: &Path) -> io::Result<Self> {
-        Ok(Self { words: SharedWords::open_or_create(path, KIND, PLACES * PLACE_WORDS)? })
+        Ok(Self { words: SharedWords::open_or_create(path, KIND, WORDS)? })
     }
 
     /// Opens the windows at `path`.
@@ -44,7 +47,7 @@ impl SharedNonces {
     /// # Errors
     /// What the system says.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { words: SharedWords::open(path, KIND, PLACES * PLACE_WORDS)? })
+        Ok(Self { words: SharedWords::open(path, KIND, WORDS)? })
     }
 
     /// Octets of the file.
@@ -104,6 +107,11 @@ impl SharedNonces {
 }
 
 impl Nonces for SharedNonces {
+    fn next_serial(&self) -> u32 {
+        // The low bits are the place, so it matters nothing that the number is larger than what is kept of it.
+        self.words[SERIAL].fetch_add(1, Relaxed) as u32
+    }
+
     fn mark(&self, nonce: NonceId, nc: u32) -> NonceUse {
         self.mark_with(nonce, nc, None)
     }

@@ -265,17 +265,18 @@ impl Authenticator {
         Verdict::Authenticated(User { name, domain, repeated })
     }
 
-    /// Appends the header lines of a challenge, one for each algorithm, with their line ends. `chance` is random.
+    /// Appends the header lines of a challenge, one for each algorithm, with their line ends. `serial` is
+    /// [`Nonces::next_serial`](crate::store::Nonces::next_serial).
     pub fn challenge(
         &self,
         challenger: Challenger,
         realm: &[u8],
         challenge: Challenge,
         now: Now,
-        chance: u64,
+        serial: u32,
         lines: &mut Vec<u8>,
     ) {
-        let nonce = self.keys.nonce.issue(realm, now, chance);
+        let nonce = self.keys.nonce.issue(realm, now, serial);
         let offered = |algorithm: &&Algorithm| !challenge.md5_only || **algorithm == Algorithm::Md5;
         for algorithm in self.algorithms.iter().filter(offered) {
             challenge::write(challenger, *algorithm, realm, &nonce, challenge.stale, lines);

@@ -1,7 +1,7 @@
 //! The nonce of a challenge: a keyed token that carries its own age. RFC 7616 §3.3 (nonce), §5.4, RFC 3261 §22.
 //!
 //! Nothing is stored when a nonce is issued, so a flood of requests without credentials costs no memory. A token is 48
-//! bits of time, 32 bits of chance and 88 bits of a keyed hash (SipHash-2-4) over both and the realm, in 28 characters
+//! bits of time, a serial number of 32 bits and 88 bits of a keyed hash (SipHash-2-4) over both and the realm, in 28 characters
 //! of base64url: no character of it needs a quote or an escape anywhere, and some phones cut a nonce after 32. Whether
 //! a count of the nonce was used before is not told here but by [`crate::store::Nonces`].
 
@@ -43,12 +43,12 @@ impl NonceKey {
         Self { hasher: SipHasher24::new_with_key(key) }
     }
 
-    /// A new token for `realm`. `chance` makes two tokens of one millisecond differ; its low 32 bits are used.
+    /// A new token for `realm`. `serial` makes two tokens of one millisecond differ.
     #[must_use]
-    pub fn issue(&self, realm: &[u8], now: Now, chance: u64) -> Token {
+    pub fn issue(&self, realm: &[u8], now: Now, serial: u32) -> Token {
         let mut plain = [0; PLAIN_LEN];
         plain[..TIME_LEN].copy_from_slice(&now.unix_ms.to_be_bytes()[8 - TIME_LEN..]);
-        plain[TIME_LEN..HEAD_LEN].copy_from_slice(&(chance as u32).to_be_bytes());
+        plain[TIME_LEN..HEAD_LEN].copy_from_slice(&serial.to_be_bytes());
         let mac = self.mac(&plain[..HEAD_LEN], realm);
         plain[HEAD_LEN..].copy_from_slice(&mac);
         let mut token = [0; TOKEN_LEN];
@@ -143,18 +143,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_comes_back_as_it_was_issued(ms in 0_u64..1 << 48, chance: u64, realm: Vec<u8>) {
+        fn a_token_comes_back_as_it_was_issued(ms in 0_u64..1 << 48, serial: u32, realm: Vec<u8>) {
             let key = NonceKey::new(&KEY);
-            let token = key.issue(&realm, at(ms), chance);
+            let token = key.issue(&realm, at(ms), serial);
             prop_assert!(token.iter().all(|c| c.is_ascii_alphanumeric() || b"-_".contains(c)));
-            let id = NonceId { issued_ms: ms, serial: chance as u32 };
+            let id = NonceId { issued_ms: ms, serial };
             prop_assert_eq!(key.verify(&token, &realm, at(ms), 0), Freshness::Fresh(id));
         }
 
         #[test]
-        fn one_changed_bit_is_a_forgery(chance: u64, place in 0..TOKEN_LEN, bit in 0..8_u8) {
+        fn one_changed_bit_is_a_forgery(serial: u32, place in 0..TOKEN_LEN, bit in 0..8_u8) {
             let key = NonceKey::new(&KEY);
-            let mut token = key.issue(REALM, at(9), chance);
+            let mut token = key.issue(REALM, at(9), serial);
             token[place] ^= 1 << bit;
             prop_assert_eq!(key.verify(&token, REALM, at(9), 300), Freshness::Forged);
         }

@@ -93,9 +93,9 @@ impl World {
         self.check(Challenger::Uas, URI, &fields)
     }
 
-    fn challenge(&self, challenger: Challenger, challenge: Challenge, chance: u64) -> Vec<String> {
+    fn challenge(&self, challenger: Challenger, challenge: Challenge, serial: u32) -> Vec<String> {
         let mut lines = Vec::new();
-        self.authenticator.challenge(challenger, REALM.as_bytes(), challenge, self.now, chance, &mut lines);
+        self.authenticator.challenge(challenger, REALM.as_bytes(), challenge, self.now, serial, &mut lines);
         String::from_utf8(lines).expect("text").lines().map(str::to_owned).collect()
     }
 

@@ -5,7 +5,7 @@ use crate::auth::{Attempt, Challenger, Identity, Verdict};
 use crate::counter::Counter;
 use crate::registrar::Register;
 use crate::respond::Answer;
-use crate::store::Store;
+use crate::store::{Nonces as _, Store};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::Uri;
 use dialplane_syntax::uri::write_aor;
@@ -26,13 +26,13 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 realm: authenticator.realm(aor.get(domain..).unwrap_or_default()),
                 now: self.now,
             };
-            let chance = self.work.draw();
             let (scratch, counters) = (&mut self.work.auth, &mut self.work.counters);
             match authenticator.check(self.store, &attempt, |uri| snapshot.is_own(uri), scratch, counters) {
                 Verdict::Authenticated(user) => Ok(user.identity(&aor)),
                 Verdict::Challenge(challenge) => {
                     let realm = attempt.realm;
-                    authenticator.challenge(Challenger::Proxy, realm, challenge, self.now, chance, &mut lines);
+                    let serial = self.store.nonces().next_serial();
+                    authenticator.challenge(Challenger::Proxy, realm, challenge, self.now, serial, &mut lines);
                     counters.count(Counter::Challenges);
                     Err(Answer { status: Challenger::Proxy.status(), reason: b"", lines: &lines })
                 }
@@ -74,7 +74,6 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             essentials: &request.essentials,
             source: self.path,
             now: self.now,
-            chance: self.work.draw(),
             trusted: request.trusted,
         };
         let mut lines = self.lines();

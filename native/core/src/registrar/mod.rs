@@ -52,8 +52,6 @@ pub struct Register<'a> {
     pub source: &'a Path,
     /// The time.
     pub now: Now,
-    /// Random; for the nonce of a challenge.
-    pub chance: u64,
     /// Whether the source needs no credentials.
     pub trusted: bool,
 }

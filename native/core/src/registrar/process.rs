@@ -5,7 +5,7 @@ use super::update::{self, Failure, Update};
 use super::{Answer, PathPolicy, Register, Registrar, Scratch, split_aor};
 use crate::auth::{Attempt, Challenger, Identity, Verdict};
 use crate::counter::{Counter, Counters};
-use crate::store::{Change, Store, StoreError, Table as _};
+use crate::store::{Change, Nonces as _, Store, StoreError, Table as _};
 use dialplane_syntax::chars::write_decimal;
 use dialplane_syntax::header::option_tags;
 use dialplane_syntax::uri::write_aor;
@@ -121,7 +121,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
 
     /// Steps 3 and 4: who sends the request, and whether this address-of-record is his.
     fn authenticate(&mut self) -> Result<(), Answer> {
-        let Register { message, source, now, chance, trusted, .. } = *self.register;
+        let Register { message, source, now, trusted, .. } = *self.register;
         if trusted || !self.registrar.challenge {
             return Ok(());
         }
@@ -136,7 +136,8 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             },
             Verdict::Challenge(challenge) => {
                 self.counters.count(Counter::Challenges);
-                authenticator.challenge(Challenger::Uas, realm, challenge, now, chance, self.lines);
+                let serial = self.store.nonces().next_serial();
+                authenticator.challenge(Challenger::Uas, realm, challenge, now, serial, self.lines);
                 Err(Answer::status(Challenger::Uas.status()))
             }
             Verdict::Refuse { status, reason } => Err(Answer { status, reason }),

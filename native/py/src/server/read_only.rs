@@ -66,6 +66,10 @@ impl Table for Records<'_> {
 pub(super) struct Unused;
 
 impl Nonces for Unused {
+    fn next_serial(&self) -> u32 {
+        0
+    }
+
     fn mark(&self, _: NonceId, _: u32) -> NonceUse {
         NonceUse::Fresh
     }

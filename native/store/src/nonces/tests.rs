@@ -174,3 +174,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nonces_in_use_at_the_same_time_do_not_take_each_others_place() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let workers = [open(&folder), open(&folder)];
+    let issued: Vec<_> = (0..100_000).map(|n| nonce(LATER + n as u64 / 100, workers[n % 2].next_serial())).collect();
+    // They come back in another order than they were issued in: the younger ones first.
+    for nonce in issued.iter().rev() {
+        assert_eq!(workers[0].mark(*nonce, 1), NonceUse::Fresh);
+    }
+    for nonce in issued {
+        assert_eq!(workers[1].mark(nonce, 1), NonceUse::Replayed);
+    }
+}

@@ -1,4 +1,4 @@
-//! A registrar over a store in memory, with time and chance in the hands of the test.
+//! A registrar over a store in memory, with time in the hands of the test.
 
 mod bindings;
 mod flows;
@@ -55,7 +55,6 @@ pub(crate) struct World {
     pub(crate) counters: Counters,
     pub(crate) seconds: u64,
     pub(crate) source: Path,
-    pub(crate) chance: u64,
 }
 
 impl World {
@@ -72,7 +71,7 @@ impl World {
             peer: "192.0.2.1:5060".parse().expect("an address"),
         };
         let (store, scratch, counters) = (MemoryStore::default(), Scratch::default(), Counters::default());
-        Self { registrar, store, scratch, counters, seconds: START, source, chance: 1 }
+        Self { registrar, store, scratch, counters, seconds: START, source }
     }
 
     /// The answer to a message and its header lines.
@@ -85,7 +84,6 @@ impl World {
             essentials: &essentials,
             source: &self.source,
             now: Now { monotonic_ms: 0, unix_ms: self.seconds * 1000 },
-            chance: self.chance,
             trusted: false,
         };
         let mut lines = Vec::new();
