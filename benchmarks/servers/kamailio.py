@@ -42,7 +42,7 @@ class Kamailio(Server):
         self._write_database(job)
         return [
             *(self._program, "-f", str(self._config(job.workload)), "-DD", "-E", "-w", folder, "-Y", folder),
-            *("-x", "fm", "-m", str(megabytes(job.workload.users)), "-M", "32", "-b", str(4 << 20)),
+            *("-x", "fm", "-m", str(megabytes(job.workload.users)), "-M", "256", "-b", str(4 << 20)),
             *("-n", str(job.workers), *touch),
         ]
 
