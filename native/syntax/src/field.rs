@@ -185,6 +185,21 @@ fn comma<S: Scanner>(text: Text<'_>, from: usize) -> usize {
 
 task!(NextComma<'b> { value: &'b [u8], from: usize } -> usize, comma::<S>(Text::whole(value), from));
 
+/// Takes the first element off the value of a list header: it, and what is left behind its comma; `None` there when it was the last.
+///
+/// ```
+/// use dialplane_syntax::field::split_element;
+///
+/// let (first, rest) = split_element(b"\"A, B\" <sip:a@b>, <sip:c@d>");
+/// assert_eq!(first, b"\"A, B\" <sip:a@b>");
+/// assert_eq!(rest.map(split_element), Some((&b"<sip:c@d>"[..], None)));
+/// ```
+#[must_use]
+pub fn split_element(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let end = scan::run(NextComma { value, from: 0 });
+    (crate::chars::trim(slice(value, 0, end)), value.get(end + 1..).filter(|_| end < value.len()))
+}
+
 /// The values of a list header, each parsed once: the parser finds the comma that ends it.
 #[derive(Clone, Debug)]
 pub(crate) struct Values<'b> {

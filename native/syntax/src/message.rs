@@ -8,6 +8,7 @@ use crate::index::{Index, NO_COLON};
 use crate::method::Method;
 use crate::scan::{self, Scanner, task};
 use crate::text::Text;
+use crate::uri::{ParseUri, Uri, UriError};
 use core::ops::Range;
 
 /// A parsed message. Copies freely; typed values are parsed when asked for.
@@ -92,6 +93,17 @@ impl<'b> Message<'b> {
     #[must_use]
     pub fn uri(&self) -> Option<&'b [u8]> {
         self.uri_range().map(|range| slice(self.bytes, range.start, range.end))
+    }
+
+    /// The Request-URI, parsed; `None` for a response. Faster than [`Uri::parse`] over [`uri`](Self::uri).
+    ///
+    /// # Errors
+    /// Those of [`Uri::parse`].
+    #[inline]
+    #[must_use]
+    pub fn request_uri(&self) -> Option<Result<Uri<'b>, UriError>> {
+        let range = self.uri_range()?;
+        Some(scan::run(ParseUri { text: Text::before(self.bytes, range.end), start: range.start }))
     }
 
     /// The status code of a response.
@@ -190,6 +202,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, or those of [`Via::parse`].
+    #[inline]
     pub fn top_via(&self) -> Result<Via<'b>, FieldError> {
         scan::run(TopVia { message: *self })
     }
@@ -204,6 +217,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`NameAddr::parse`].
+    #[inline]
     pub fn from(&self) -> Result<NameAddr<'b>, FieldError> {
         self.name_addr(HeaderId::FROM)
     }
@@ -212,6 +226,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`NameAddr::parse`].
+    #[inline]
     pub fn to(&self) -> Result<NameAddr<'b>, FieldError> {
         self.name_addr(HeaderId::TO)
     }
@@ -220,6 +235,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`NameAddr::parse`].
+    #[inline]
     pub fn name_addr(&self, id: HeaderId) -> Result<NameAddr<'b>, FieldError> {
         scan::run(OneAddress { message: *self, id })
     }
@@ -228,6 +244,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated` or `Malformed`.
+    #[inline]
     pub fn call_id(&self) -> Result<&'b [u8], FieldError> {
         scan::run(CallId { message: *self })
     }
@@ -236,6 +253,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// `Missing`, `Repeated`, or those of [`CSeq::parse`].
+    #[inline]
     pub fn cseq(&self) -> Result<CSeq<'b>, FieldError> {
         scan::run(Sequence { message: *self })
     }
@@ -302,6 +320,15 @@ impl<'b> Message<'b> {
     #[must_use]
     pub fn name_addrs(&self, id: HeaderId) -> NameAddrs<'b> {
         NameAddrs::new(Values::new(*self, id))
+    }
+
+    /// The number of the first field of that name behind the field with the number `after`, for [`field_at`](Self::field_at);
+    /// `None` when there is none. With 0 it looks from the first field on.
+    #[inline]
+    #[must_use]
+    pub fn number_of(&self, id: HeaderId, after: usize) -> Option<usize> {
+        let number = if after == 0 { self.index.first_line(id) } else { self.index.next_line(id, after) };
+        (number != 0).then_some(number)
     }
 
     /// The only field of that name.
@@ -415,9 +442,10 @@ impl<'b> Message<'b> {
         self.index
     }
 
-    /// The field of a line; `None` for 0, the start line.
+    /// The field of that number, counted from 1; `None` for 0 and behind the last.
     #[inline(always)]
-    pub(crate) fn field_at(&self, number: usize) -> Option<Field<'b>> {
+    #[must_use]
+    pub fn field_at(&self, number: usize) -> Option<Field<'b>> {
         if number == 0 || number >= self.index.count {
             return None;
         }

@@ -12,7 +12,7 @@ use crate::message::{Message, OneAddress, TopVia};
 use crate::method::Method;
 use crate::scan::{self, Scanner, task};
 use crate::text::Text;
-use crate::uri::{Uri, UriError};
+use crate::uri::{ParseUri, Uri};
 use core::fmt;
 
 /// Why a message is refused.
@@ -172,8 +172,6 @@ fn request_uri<'b, S: Scanner>(text: Text<'b>, start: usize) -> Result<Uri<'b>, 
         Err(_) => Err(Rejection::bad_request(HeaderId::OTHER, "Malformed Request-URI")),
     }
 }
-
-task!(ParseUri<'b> { text: Text<'b>, start: usize } -> Result<Uri<'b>, UriError>, Uri::parse_in::<S>(text, start));
 
 impl Rejection {
     const fn bad_request(header: HeaderId, reason: &'static str) -> Self {

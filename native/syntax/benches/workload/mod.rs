@@ -88,7 +88,7 @@ fn keep<T>(value: T) {
 }
 
 fn typical(message: &Message<'_>) {
-    keep(message.uri().map(dialplane_syntax::Uri::parse));
+    keep(message.request_uri());
     keep(message.top_via());
     keep(message.from());
     keep(message.to());

@@ -38,6 +38,13 @@ impl HeaderId {
         find_scalar(name)
     }
 
+    /// The id with that [`index`](Self::index); [`HeaderId::OTHER`] when there is none.
+    #[inline]
+    #[must_use]
+    pub const fn from_index(index: usize) -> Self {
+        if index < Self::COUNT { Self(index as u8) } else { Self::OTHER }
+    }
+
     /// The row of the table; `None` for [`HeaderId::OTHER`].
     #[must_use]
     pub fn row(self) -> Option<&'static Row> {

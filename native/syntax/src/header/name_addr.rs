@@ -62,7 +62,10 @@ impl<'b> NameAddr<'b> {
         let mut tag = None;
         while text.octet(at) == b';' {
             let is_tag = |name| name == word_of("tag");
-            let param = plain_param::<S>(text, at, is_tag).or_else(|| header_param::<S>(text, at)).ok_or(malformed)?;
+            let param = match plain_param::<S>(text, at, is_tag) {
+                Some(param) => param,
+                None => header_param::<S>(text, at).ok_or(malformed)?,
+            };
             if is_tag(param.name) && tag.is_none() {
                 tag = Some(param.value.ok_or(malformed)?);
             }

@@ -21,6 +21,12 @@ pub struct Param<'b> {
 }
 
 impl<'b> Params<'b> {
+    /// The list over any octets: it ends before the first parameter that does not follow the grammar.
+    #[must_use]
+    pub const fn over(raw: &'b [u8]) -> Self {
+        Self { raw }
+    }
+
     /// The list over bytes that the caller has checked.
     pub(crate) const fn checked(raw: &'b [u8]) -> Self {
         Self { raw }

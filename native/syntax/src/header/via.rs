@@ -88,8 +88,10 @@ impl<'b> Via<'b> {
             rport_at: Place::default(),
         };
         while text.octet(at) == b';' {
-            let param =
-                plain_param::<S>(text, at, is_known).or_else(|| header_param::<S>(text, at)).ok_or(malformed)?;
+            let param = match plain_param::<S>(text, at, is_known) {
+                Some(param) => param,
+                None => header_param::<S>(text, at).ok_or(malformed)?,
+            };
             end = param.end;
             at = text.skip_lws(param.end);
             via.take(param, start)?;

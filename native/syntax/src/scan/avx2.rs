@@ -26,6 +26,12 @@ pub(super) fn run_best<T: Task>(task: T) -> T::Output {
         // SAFETY: the features have just been found.
         return unsafe { run(task) };
     }
+    run_any(task)
+}
+
+/// A function of its own, so that callers hold two calls and not the work itself.
+#[inline(never)]
+fn run_any<T: Task>(task: T) -> T::Output {
     task.run::<Sse2>()
 }
 

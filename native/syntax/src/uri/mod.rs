@@ -122,6 +122,7 @@ impl<'b> Uri<'b> {
     }
 }
 
+task!(pub(crate) ParseUri<'b> { text: Text<'b>, start: usize } -> Result<Uri<'b>, UriError>, Uri::parse_in::<S>(text, start));
 task!(Parse<'b> { uri: &'b [u8] } -> Result<Uri<'b>, UriError>, Uri::parse_in::<S>(Text::whole(uri), 0));
 
 impl fmt::Display for UriError {
