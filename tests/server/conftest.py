@@ -47,6 +47,7 @@ class Server:
             f'[[listen]]\naddress = "udp:127.0.0.1:{self.port}"\n[admin]\naddress = "127.0.0.1:{self.admin}"\n'
             f'[database]\nurl = "{url}"\n'
         )
+        self.more = more
         self.write(more)
         self.process: subprocess.Popen[bytes]
 

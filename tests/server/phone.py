@@ -6,6 +6,7 @@ import hashlib
 import re
 import socket
 import uuid
+from typing import Any
 
 _CHALLENGE = re.compile(rb"^(?:WWW|Proxy)-Authenticate:\s*Digest (.*)$", re.MULTILINE | re.IGNORECASE)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
@@ -14,6 +15,8 @@ _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 class Phone:
     """One user on one UDP socket."""
 
+    token = "UDP"
+
     def __init__(self, user: str, domain: str, server: tuple[str, int], password: str = "") -> None:
         self.user, self.domain, self.password = user, domain, password
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -21,8 +24,21 @@ class Phone:
         self.socket.connect(server)
         self.socket.settimeout(10)
         self.port = self.socket.getsockname()[1]
+        self._start(self.socket)
+
+    def _start(self, socket: Any) -> None:
+        self.socket = socket
         self._call_id = uuid.uuid4().hex
         self._cseq = 0
+
+    @property
+    def contact(self) -> str:
+        return f"sip:{self.user}@127.0.0.1:{self.port}"
+
+    @property
+    def sent_by(self) -> str:
+        """What stands in Via, behind :attr:`token`."""
+        return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
         self.socket.close()
@@ -32,7 +48,7 @@ class Phone:
         self._cseq += 1
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{uuid.uuid4().hex};rport",
+            f"Via: SIP/2.0/{self.token} {self.sent_by};branch=z9hG4bK{uuid.uuid4().hex};rport",
             "Max-Forwards: 70",
             f"From: <sip:{self.user}@{self.domain}>;tag={self._call_id[:8]}",
             f"To: <{to}>",
@@ -58,7 +74,7 @@ class Phone:
 
     def send_with_credentials(self, method: str, uri: str, algorithm: str = "SHA-256") -> None:
         """Sends a request, is challenged, and sends it again; whoever it is for may answer."""
-        contact = f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"
+        contact = f"Contact: <{self.contact}>"
         status, answer = self._exchange(self.request(method, uri, uri, contact))
         credentials = self._answer_to_challenge(status, answer, method, uri, algorithm)
         self.socket.send(self.request(method, uri, uri, credentials, contact))
@@ -72,13 +88,13 @@ class Phone:
 
     def register(self, *, expires: int = 600, algorithm: str = "SHA-256") -> int:
         """Registers this socket as contact. The final status."""
-        contact = f"Contact: <sip:{self.user}@127.0.0.1:{self.port}>"
+        contact = f"Contact: <{self.contact}>"
         aor = f"sip:{self.user}@{self.domain}"
         return self.ask("REGISTER", f"sip:{self.domain}", aor, contact, f"Expires: {expires}", algorithm=algorithm)
 
     def receive(self) -> bytes:
-        """The next datagram."""
-        return self.socket.recv(65536)
+        """The next message."""
+        return bytes(self.socket.recv(65536))
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:
         self.socket.send(request)

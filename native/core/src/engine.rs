@@ -124,9 +124,16 @@ impl<S: Store> Engine<S> {
         };
         let mut turn =
             Turn { snapshot: &self.snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
+        let end = turn.message.bytes().len();
         match turn.run() {
             Step::Done => Verdict::Done,
-            Step::Forward(to) => Verdict::Forward(&self.work.edits, to),
+            Step::Forward(to) => {
+                // What follows the message in its datagram is no part of it, and would be the next one in a stream.
+                if end < bytes.len() {
+                    self.work.edits.remove(end..bytes.len());
+                }
+                Verdict::Forward(&self.work.edits, to)
+            }
             Step::Send(to) => Verdict::Send(to),
         }
     }

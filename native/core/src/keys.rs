@@ -19,6 +19,8 @@ pub struct Keys {
     pub(crate) decoy: sip128::SipHasher24,
     /// Fingerprints of requests, see [`crate::store::Nonces::mark_request`].
     pub(crate) fingerprint: SipHasher13,
+    /// Authenticates flow tokens (RFC 5626 §5.2).
+    pub(crate) flow: SipHasher24,
     /// Recognises loops (RFC 5393 §4.2); need not withstand an attacker, so the faster rounds.
     pub(crate) looping: SipHasher13,
     /// Makes nonces (RFC 7616 §3.3).
@@ -44,6 +46,7 @@ impl Keys {
             branch: SipHasher24::new_with_key(&key(secret, b"branch")),
             decoy: sip128::SipHasher24::new_with_key(&key(secret, b"decoy")),
             fingerprint: SipHasher13::new_with_key(&key(secret, b"fingerprint")),
+            flow: SipHasher24::new_with_key(&key(secret, b"flow")),
             looping: SipHasher13::new_with_key(&key(secret, b"loop")),
             nonce: NonceKey::new(&key(secret, b"nonce")),
             route: SipHasher24::new_with_key(&key(secret, b"route")),

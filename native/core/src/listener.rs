@@ -19,10 +19,18 @@ pub struct Listener {
     address: Option<IpAddr>,
     /// Port that peers see.
     pub port: u16,
+    /// The texts of its own transport, and of what connections to it become.
+    texts: [Texts; 2],
+}
+
+/// What stands for a listener in a message that leaves by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Texts {
+    transport: Transport,
     /// `Via: SIP/2.0/UDP host:port;branch=`
-    pub(crate) via: Vec<u8>,
-    /// `Record-Route: <sip:host:port;lr;dp=`
-    pub(crate) record_route: Vec<u8>,
+    pub via: Vec<u8>,
+    /// `host:port;transport=tcp;lr;dp=`: a Record-Route from behind its user part.
+    pub route: Vec<u8>,
 }
 
 impl Listener {
@@ -49,23 +57,41 @@ impl Listener {
                 (host, port)
             }
         };
-        let (token, uri_transport) = match address.transport {
-            Transport::Udp => ("UDP", ""),
-            Transport::Tcp => ("TCP", ";transport=tcp"),
-            Transport::Tls => ("TLS", ";transport=tls"),
-            Transport::Ws => ("WS", ";transport=ws"),
-            Transport::Wss => ("WSS", ";transport=wss"),
-        };
         let name = String::from_utf8_lossy(&host).into_owned();
+        let texts = [address.transport, address.transport.upgraded()].map(|transport| {
+            // RFC 7118 §5.2 knows one URI parameter for both kinds of WebSocket.
+            let (token, parameter) = match transport {
+                Transport::Udp => ("UDP", ""),
+                Transport::Tcp => ("TCP", ";transport=tcp"),
+                Transport::Tls => ("TLS", ";transport=tls"),
+                Transport::Ws => ("WS", ";transport=ws"),
+                Transport::Wss => ("WSS", ";transport=ws"),
+            };
+            Texts {
+                transport,
+                via: format!("Via: SIP/2.0/{token} {name}:{port};branch=").into_bytes(),
+                route: format!("{name}:{port}{parameter};lr;dp=").into_bytes(),
+            }
+        });
         Ok(Self {
             transport: address.transport,
             bind: address.bind,
-            via: format!("Via: SIP/2.0/{token} {name}:{port};branch=").into_bytes(),
-            record_route: format!("Record-Route: <sip:{name}:{port}{uri_transport};lr;dp=").into_bytes(),
+            texts,
             address: Host::parse(&host).and_then(|host| host.address()),
             host,
             port,
         })
+    }
+
+    /// What stands for it in a message that leaves by `transport`.
+    pub(crate) fn texts(&self, transport: Transport) -> &Texts {
+        let [own, upgraded] = &self.texts;
+        if upgraded.transport == transport { upgraded } else { own }
+    }
+
+    /// Whether messages go by this transport from here: its own, or WebSocket by what began as TCP or TLS.
+    pub(crate) fn serves(&self, transport: Transport) -> bool {
+        self.texts.iter().any(|texts| texts.transport == transport)
     }
 
     /// Whether a sent-by or URI with this host and port names this listener.
@@ -112,12 +138,12 @@ pub(crate) fn sender(
     peer: SocketAddr,
 ) -> Option<ListenerId> {
     let fits = |listener: &Listener| {
-        listener.transport == transport
+        listener.serves(transport)
             && listener.bind.is_ipv4() == peer.is_ipv4()
             // A socket bound to the loopback interface cannot reach another host, nor the reverse.
             && (listener.bind.ip().is_unspecified() || loopback(listener.bind.ip()) == loopback(peer.ip()))
     };
-    let same = |listener: &Listener| listener.transport == transport && listener.bind.is_ipv4() == peer.is_ipv4();
+    let same = |listener: &Listener| listener.serves(transport) && listener.bind.is_ipv4() == peer.is_ipv4();
     if listeners.get(usize::from(preferred.0)).is_some_and(fits) {
         return Some(preferred);
     }
@@ -157,8 +183,22 @@ mod tests {
         for (address, advertise, host, port) in cases {
             let made = listener(address, advertise).expect(address);
             assert_eq!((made.host.as_slice(), made.port), (host.as_bytes(), port), "{address} {advertise:?}");
-            assert_eq!(made.via, format!("Via: SIP/2.0/UDP {host}:{port};branch=").into_bytes());
+            assert_eq!(made.texts(Transport::Udp).via, format!("Via: SIP/2.0/UDP {host}:{port};branch=").into_bytes());
+            assert_eq!(made.texts(Transport::Udp).route, format!("{host}:{port};lr;dp=").into_bytes());
         }
+    }
+
+    #[test]
+    fn what_begins_as_tls_may_become_websocket() {
+        let made = listener("tls:192.0.2.1:443", None).expect("a listener");
+        for (transport, token, parameter) in [(Transport::Tls, "TLS", "tls"), (Transport::Wss, "WSS", "ws")] {
+            assert!(made.serves(transport));
+            let texts = made.texts(transport);
+            assert_eq!(texts.via, format!("Via: SIP/2.0/{token} 192.0.2.1:443;branch=").into_bytes());
+            assert_eq!(texts.route, format!("192.0.2.1:443;transport={parameter};lr;dp=").into_bytes());
+        }
+        assert!(!made.serves(Transport::Tcp) && !made.serves(Transport::Ws));
+        assert!(!listener("ws:192.0.2.1:80", None).expect("a listener").serves(Transport::Tcp));
     }
 
     #[test]

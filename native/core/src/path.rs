@@ -25,6 +25,16 @@ impl Transport {
         !matches!(self, Self::Udp)
     }
 
+    /// What a connection becomes whose first octets ask for WebSocket (RFC 7118 §4).
+    #[must_use]
+    pub const fn upgraded(self) -> Self {
+        match self {
+            Self::Udp => Self::Udp,
+            Self::Tcp | Self::Ws => Self::Ws,
+            Self::Tls | Self::Wss => Self::Wss,
+        }
+    }
+
     /// Whether it is encrypted.
     #[must_use]
     pub const fn is_secure(self) -> bool {

@@ -3,7 +3,7 @@
 use crate::counter::{Counter, Counters};
 use crate::keys::Keys;
 use crate::names::Names;
-use crate::path::{ListenerId, Path};
+use crate::path::{ConnectionId, ListenerId, Path};
 use crate::proxy::branch::{self, Origin};
 use crate::proxy::hop::{Found, find};
 use crate::proxy::response::Returned;
@@ -42,7 +42,8 @@ pub(crate) fn poll_send<H: TargetHealth>(
             && let Some(listener) = snapshot.listeners.get(usize::from(to.listener.0))
         {
             counters.count(Counter::ProbesSent);
-            let mut via = listener.via.strip_prefix(b"Via: ").unwrap_or(&listener.via).to_vec();
+            let via = &listener.texts(to.transport).via;
+            let mut via = via.strip_prefix(b"Via: ").unwrap_or(via).to_vec();
             push_branch(&probe, &snapshot.keys, to.listener, &mut via);
             via.extend_from_slice(b";rport");
             let local = [&listener.host[..], b":", listener.port.to_string().as_bytes()].concat();
@@ -84,5 +85,6 @@ fn push_branch(probe: &Probe<'_>, keys: &Keys, listener: ListenerId, out: &mut V
 
 /// Origin of a request that we made ourselves.
 fn own<'b>(call_id: &'b [u8], from_tag: &'b [u8], cseq: u32, listener: ListenerId) -> Origin<'b> {
-    Origin { branch: b"", sent_by: b"", from_tag, call_id, cseq, reply_to: NOWHERE, listener }
+    let connection = ConnectionId(0);
+    Origin { branch: b"", sent_by: b"", from_tag, call_id, cseq, reply_to: NOWHERE, listener, connection }
 }

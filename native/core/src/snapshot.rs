@@ -124,7 +124,7 @@ impl Snapshot {
 
     /// Whether any listener has this transport.
     pub(crate) fn has(&self, transport: Transport) -> bool {
-        self.listeners.iter().any(|listener| listener.transport == transport)
+        self.listeners.iter().any(|listener| listener.serves(transport))
     }
 }
 

@@ -1,18 +1,20 @@
 //! The branch of a stateless forward, and how its response is known again. RFC 3261 §16.11, RFC 5393 §4.2.
 //!
-//! A branch is `z9hG4bK` `dp` `s` LISTENER MAC LOOP. The MAC covers what §16.11 makes the same for each retransmission
+//! A branch is `z9hG4bK` `dp` `s` LISTENER MAC LOOP, or, when the request came by a connection, on which its response must
+//! go back, `z9hG4bK` `dp` `c` LISTENER CONNECTION MAC LOOP. The MAC covers what §16.11 makes the same for each retransmission
 //! and what a response carries back: the next Via's branch, Call-ID, CSeq number, and where the request came from. So a
 //! response is forwarded only if it answers a request that we forwarded, and only to where that request came from.
 
 use crate::keys::Keys;
-use crate::path::ListenerId;
+use crate::path::{ConnectionId, ListenerId};
 use crate::text::{WORD, push_base32, read_base32};
 use std::net::{IpAddr, SocketAddr};
 
 /// RFC 3261 §8.1.1.7.
 pub(crate) const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
-/// What follows the cookie in each branch of ours; `s` for stateless.
+/// What follows the cookie in each branch of ours; `s` for stateless, `c` for the same with a connection.
 const MARK: &[u8] = b"z9hG4bKdps";
+const MARK_CONNECTION: &[u8] = b"z9hG4bKdpc";
 const LISTENER: usize = 2;
 const LOOP: usize = 8;
 const LEN: usize = MARK.len() + LISTENER + WORD + LOOP;
@@ -34,12 +36,20 @@ pub(crate) struct Origin<'b> {
     pub reply_to: SocketAddr,
     /// Listener that the request came in by.
     pub listener: ListenerId,
+    /// Connection that it came in by; 0 for a datagram.
+    pub connection: ConnectionId,
 }
 
 /// Appends the branch for a request with this origin. `loop_hash` is [`loop_hash`] of the request.
 pub(crate) fn push(keys: &Keys, origin: &Origin<'_>, loop_hash: u64, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-    out.extend_from_slice(MARK);
-    push_base32(origin.listener.0.into(), LISTENER, out);
+    if origin.connection == ConnectionId(0) {
+        out.extend_from_slice(MARK);
+        push_base32(origin.listener.0.into(), LISTENER, out);
+    } else {
+        out.extend_from_slice(MARK_CONNECTION);
+        push_base32(origin.listener.0.into(), LISTENER, out);
+        push_base32(origin.connection.0, WORD, out);
+    }
     push_base32(mac(keys, origin, scratch), WORD, out);
     push_base32(loop_hash, LOOP, out);
 }
@@ -49,6 +59,8 @@ pub(crate) fn push(keys: &Keys, origin: &Origin<'_>, loop_hash: u64, scratch: &m
 pub(crate) struct Ours {
     /// Listener that the request came in by.
     pub listener: ListenerId,
+    /// Connection that it came in by; 0 for a datagram.
+    pub connection: ConnectionId,
     mac: u64,
     looping: u64,
 }
@@ -56,14 +68,19 @@ pub(crate) struct Ours {
 impl Ours {
     /// Takes a branch apart; `None` if it is not of our shape.
     pub(crate) fn read(branch: &[u8]) -> Option<Self> {
-        let rest = branch.strip_prefix(MARK)?;
-        if branch.len() != LEN {
+        let (rest, connection) = match branch.strip_prefix(MARK) {
+            Some(rest) => (rest, 0),
+            None => (branch.strip_prefix(MARK_CONNECTION)?, WORD),
+        };
+        if branch.len() != LEN + connection {
             return None;
         }
         let (listener, rest) = rest.split_at_checked(LISTENER)?;
+        let (connection, rest) = rest.split_at_checked(connection)?;
         let (mac, looping) = rest.split_at_checked(WORD)?;
         Some(Self {
             listener: ListenerId(u8::try_from(read_base32(listener)?).ok()?),
+            connection: ConnectionId(read_base32(connection)?),
             mac: read_base32(mac)?,
             looping: read_base32(looping)?,
         })
@@ -106,6 +123,9 @@ fn mac(keys: &Keys, origin: &Origin<'_>, scratch: &mut Vec<u8>) -> u64 {
         IpAddr::V4(v4) => scratch.extend_from_slice(&v4.octets()),
         IpAddr::V6(v6) => scratch.extend_from_slice(&v6.octets()),
     }
+    if origin.connection != ConnectionId(0) {
+        scratch.extend_from_slice(&origin.connection.0.to_be_bytes());
+    }
     scratch.extend_from_slice(&origin.cseq.to_be_bytes());
     scratch.extend_from_slice(origin.call_id);
     scratch.push(b' ');
@@ -134,6 +154,7 @@ mod tests {
             cseq: 314_159,
             reply_to: "192.0.2.1:5060".parse().expect("an address"),
             listener: ListenerId(3),
+            connection: ConnectionId(0),
         }
     }
 
@@ -141,7 +162,7 @@ mod tests {
         let keys = Keys::derive(&[7; SECRET_LEN]);
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
         push(&keys, origin, 0x12_3456_789a, &mut scratch, &mut out);
-        assert_eq!(out.len(), LEN);
+        assert_eq!(out.len(), LEN + if origin.connection == ConnectionId(0) { 0 } else { WORD });
         Ours::read(&out).expect("our own shape")
     }
 
@@ -149,6 +170,8 @@ mod tests {
     fn the_same_request_gets_the_same_branch() {
         assert_eq!(made(&origin()), made(&origin()));
         assert_eq!(made(&origin()).listener, ListenerId(3));
+        let connection = ConnectionId(0x1234_5678_9abc_def0);
+        assert_eq!(made(&Origin { connection, ..origin() }).connection, connection);
     }
 
     #[test]
@@ -165,6 +188,7 @@ mod tests {
             Origin { reply_to: "192.0.2.1:5061".parse().expect("an address"), ..origin() },
             Origin { reply_to: "[::ffff:192.0.2.1]:5060".parse().expect("an address"), ..origin() },
             Origin { listener: ListenerId(4), ..origin() },
+            Origin { connection: ConnectionId(5), ..origin() },
         ];
         for other in others {
             assert!(!ours.is_authentic(&keys, &other, &mut scratch), "{other:?}");

@@ -4,9 +4,11 @@
 //! rest of the message need not move.
 
 use super::branch::{self, Origin};
+use super::flow;
 use super::route::{Routed, push_token};
 use crate::keys::Keys;
 use crate::listener::Listener;
+use crate::path::{Path, Transport};
 use crate::text::{push_decimal, push_ip};
 use dialplane_syntax::{Edits, HeaderId, Message, Via};
 use std::net::SocketAddr;
@@ -27,8 +29,12 @@ pub(crate) struct Forward<'a> {
     pub last_route: &'a [u8],
     /// Listener that sends.
     pub sender: &'a Listener,
+    /// By what transport.
+    pub transport: Transport,
+    /// The flow that it goes by, if the peer cannot be reached otherwise.
+    pub flow: Option<Path>,
     /// Listener that received, when it differs from `sender` and both must be in the route set (RFC 5658).
-    pub receiver: Option<&'a Listener>,
+    pub receiver: Option<Side<'a>>,
     /// Insert Record-Route.
     pub record_route: bool,
     /// Take off what a stranger says about who he is.
@@ -39,6 +45,15 @@ pub(crate) struct Forward<'a> {
     pub loop_hash: u64,
     /// Address that the request came from.
     pub source: SocketAddr,
+}
+
+/// The side that a request came from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side<'a> {
+    pub listener: &'a Listener,
+    pub transport: Transport,
+    /// The flow that it came by, if its sender cannot be reached otherwise.
+    pub flow: Option<Path>,
 }
 
 /// Writes the edits of §16.6 steps 2 to 8 for `message`, whose top Via is `via`.
@@ -80,8 +95,20 @@ pub(crate) fn edits(
             edits.remove(field.line_range());
         }
     }
+    frame(message, forward.transport, edits);
     if !forward.last_route.is_empty() {
         edits.insert_with(message.fields_end(), |out| push_route(forward.last_route, out));
+    }
+}
+
+/// RFC 3261 §18.3: what is sent by a stream of octets says where it ends. Datagrams and WebSockets need not (RFC 7118 §5).
+pub(crate) fn frame(message: &Message<'_>, transport: Transport, edits: &mut Edits) {
+    if matches!(transport, Transport::Tcp | Transport::Tls) && !message.contains(HeaderId::CONTENT_LENGTH) {
+        edits.insert_with(message.fields_end(), |out| {
+            out.extend_from_slice(b"Content-Length: ");
+            push_decimal(message.body().len() as u64, out);
+            out.extend_from_slice(b"\r\n");
+        });
     }
 }
 
@@ -102,8 +129,14 @@ fn push_record_route(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
     if !forward.record_route {
         return;
     }
-    for listener in [Some(forward.sender), forward.receiver].into_iter().flatten() {
-        out.extend_from_slice(&listener.record_route);
+    let sender = Side { listener: forward.sender, transport: forward.transport, flow: forward.flow };
+    for side in [Some(sender), forward.receiver].into_iter().flatten() {
+        out.extend_from_slice(b"Record-Route: <sip:");
+        if let Some(flow) = &side.flow {
+            flow::push(keys, flow, out);
+            out.push(b'@');
+        }
+        out.extend_from_slice(&side.listener.texts(side.transport).route);
         push_token(keys, forward.origin.call_id, out);
         out.extend_from_slice(b">\r\n");
     }
@@ -124,7 +157,7 @@ fn push_route(values: &[u8], out: &mut Vec<u8>) {
 
 /// Step 8: our Via.
 fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-    out.extend_from_slice(&forward.sender.via);
+    out.extend_from_slice(&forward.sender.texts(forward.transport).via);
     branch::push(keys, &forward.origin, forward.loop_hash, scratch, out);
     out.extend_from_slice(b"\r\n");
 }

@@ -2,9 +2,9 @@
 
 use super::branch::Origin;
 use super::branch::{self, Ours};
-use super::hop;
 use super::response::reply_address_of_request;
 use super::route::{self, Routed};
+use super::{flow, hop};
 use crate::auth::Identity;
 use crate::counter::Counter;
 use crate::respond::{Answer, TAG, push_tag};
@@ -64,8 +64,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let snapshot = self.snapshot;
         let method = essentials.cseq.method;
         let received = self.message.uri().unwrap_or_default();
-        let routed =
-            route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, |uri| snapshot.is_own(uri));
+        let routed = route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, self.path, |uri| {
+            snapshot.is_own(uri)
+        });
         // Step 2: the scheme is asked for once a target is looked for; here only whether the URI can be read.
         let uri = match essentials.uri {
             Some(uri) if !routed.repaired => uri,
@@ -197,6 +198,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             cseq: essentials.cseq.number,
             reply_to,
             listener: self.path.listener,
+            connection: self.path.connection,
         };
         let to = match self.find_path(leaving) {
             Ok(to) => to,
@@ -212,13 +214,20 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         ) else {
             return self.refuse(500);
         };
+        let came_by = flow::is_needed(self.path, &essentials.via).then_some(*self.path);
+        let leaves_by = matches!(leaving.next, hop::Next::Path(_)).then_some(to);
+        // One value is enough when both sides are reached alike.
+        let differs = to.listener != self.path.listener || to.transport != transport || came_by.is_some();
+        let receiver = super::forward::Side { listener: receiver, transport, flow: came_by };
         let forward = super::forward::Forward {
             uri: leaving.uri,
             routed: request.routed,
             path: leaving.path,
             last_route: leaving.last_route,
             sender,
-            receiver: (to.listener != self.path.listener).then_some(receiver),
+            transport: to.transport,
+            flow: leaves_by,
+            receiver: (differs || leaves_by.is_some()).then_some(receiver),
             record_route: leaving.record_route && makes_dialog(request),
             strip_identity: snapshot.challenge && !request.trusted,
             origin,

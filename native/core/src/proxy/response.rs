@@ -4,15 +4,19 @@
 //! same MAC, says where it came from. A response that fails either check goes nowhere.
 
 use super::branch::{Origin, Ours};
+use super::forward::frame;
 use crate::keys::Keys;
 use crate::listener::{Listener, default_port};
-use crate::path::{ConnectionId, ListenerId, Path, Transport};
+use crate::path::{Path, Transport};
 use dialplane_syntax::uri::host::parse_address;
 use dialplane_syntax::{Edits, HeaderId, Message, Via};
 use std::net::SocketAddr;
 
 /// Where the response to a request with this top Via is sent, by what the Via says after we marked it
 /// ([`super::forward`]). RFC 3261 §18.2.2, RFC 3581 §4.
+///
+/// Over a connection nothing depends on the source's port: the response goes back on the connection, and what the Via leaves
+/// open is 0.
 ///
 /// DEVIATION: `maddr` is not followed. Whoever could choose it could have us send to a third party.
 pub(crate) fn reply_address(via: &Via<'_>, transport: Transport) -> Option<SocketAddr> {
@@ -21,6 +25,7 @@ pub(crate) fn reply_address(via: &Via<'_>, transport: Transport) -> Option<Socke
         None => via.host.address()?,
     };
     let port = match via.rport {
+        _ if transport.is_stream() => via.port.unwrap_or(0),
         Some(Some(port)) => port,
         _ => via.port.unwrap_or(default_port(transport)),
     };
@@ -31,6 +36,7 @@ pub(crate) fn reply_address(via: &Via<'_>, transport: Transport) -> Option<Socke
 /// the marked Via.
 pub(crate) fn reply_address_of_request(via: &Via<'_>, source: SocketAddr, transport: Transport) -> SocketAddr {
     let port = match via.rport {
+        _ if transport.is_stream() => via.port.unwrap_or(0),
         Some(_) => source.port(),
         None => via.port.unwrap_or(default_port(transport)),
     };
@@ -72,17 +78,18 @@ pub(crate) fn forward(
 ) -> Option<Path> {
     let listener = listeners.get(usize::from(ours.listener.0))?;
     let reply_to = reply_address(upstream, listener.transport)?;
-    let origin = origin(message, upstream, reply_to, ours.listener)?;
+    let origin = origin(message, upstream, reply_to, ours)?;
     if !ours.is_authentic(keys, &origin, scratch) {
         return None;
     }
     edits.clear();
     edits.remove(message.elements(HeaderId::VIA).next()?.removal_range());
-    Some(Path { transport: listener.transport, listener: ours.listener, connection: ConnectionId(0), peer: reply_to })
+    frame(message, listener.transport, edits);
+    Some(Path { transport: listener.transport, listener: ours.listener, connection: ours.connection, peer: reply_to })
 }
 
 /// What the branch of a message's forward is made of. `None` when a field that it needs cannot be read.
-fn origin<'b>(message: &Message<'b>, via: &Via<'b>, reply_to: SocketAddr, listener: ListenerId) -> Option<Origin<'b>> {
+fn origin<'b>(message: &Message<'b>, via: &Via<'b>, reply_to: SocketAddr, ours: &Ours) -> Option<Origin<'b>> {
     Some(Origin {
         branch: via.branch.unwrap_or_default(),
         sent_by: via.sent_by(),
@@ -90,6 +97,7 @@ fn origin<'b>(message: &Message<'b>, via: &Via<'b>, reply_to: SocketAddr, listen
         call_id: message.call_id().ok()?,
         cseq: message.cseq().ok()?.number,
         reply_to,
-        listener,
+        listener: ours.listener,
+        connection: ours.connection,
     })
 }

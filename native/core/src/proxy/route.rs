@@ -1,6 +1,8 @@
 //! Route information of a request, before its target is looked for. RFC 3261 §16.4.
 
+use super::flow;
 use crate::keys::Keys;
+use crate::path::Path;
 use crate::text::{WORD, push_base32, read_base32};
 use dialplane_syntax::{Element, Field, HeaderId, Message, NameAddr, SipUri, Uri};
 
@@ -22,6 +24,8 @@ pub(crate) struct Routed<'b> {
     pub count: usize,
     /// First Route value that is left; the next hop.
     pub next: Option<Element<'b>>,
+    /// The flow that the other side of the dialog is reached by, if a value that named us says so.
+    pub flow: Option<Path>,
     /// Whether a value that named us had been made by us for this Call-ID: the request belongs to a dialog that passed
     /// our checks when it began.
     pub authentic: bool,
@@ -78,9 +82,10 @@ pub(crate) fn preprocess<'b>(
     uri: &'b [u8],
     call_id: &[u8],
     keys: &Keys,
+    source: &Path,
     is_own: impl Fn(&SipUri<'b>) -> bool,
 ) -> Routed<'b> {
-    let mut routed = Routed { uri, repaired: false, popped: 0, count: 0, next: None, authentic: false };
+    let mut routed = Routed { uri, repaired: false, popped: 0, count: 0, next: None, flow: None, authentic: false };
     if message.first(HeaderId::ROUTE).is_none() {
         return routed;
     }
@@ -92,6 +97,9 @@ pub(crate) fn preprocess<'b>(
                 Some(route) => {
                     routed.popped += 1;
                     routed.authentic |= is_token(&route, call_id, keys);
+                    // RFC 5626 §5.3.1: the flow that the request itself came by is not the one it is for.
+                    let flow = route.user.and_then(|token| flow::read(keys, token));
+                    routed.flow = routed.flow.or(flow.filter(|flow| flow != source));
                 }
                 None => own = false,
             }

@@ -23,6 +23,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         if request.routed.next.is_some() {
             return self.by_route(request);
         }
+        if let Some(flow) = request.routed.flow.filter(|_| request.routed.authentic) {
+            self.work.note(|| "inside a dialog: by the flow in its Route".into());
+            let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
+            return self.forward(request, &Leaving { uri: None, path: b"", last_route: b"", next, record_route });
+        }
         let own = request.sip_uri().is_some_and(|uri| self.snapshot.is_own(&uri));
         if request.routed.authentic && !own {
             self.work.note(|| "inside a dialog: to its URI".into());

@@ -179,6 +179,12 @@ impl Streams {
         self.table.get_mut(id).map(|connection| connection.path(id))
     }
 
+    /// Whether a connection ends as soon as what came by it is answered.
+    #[must_use]
+    pub fn is_ending(&mut self, id: ConnectionId) -> bool {
+        self.table.get_mut(id).is_some_and(|connection| matches!(connection.stage, Stage::Ending(_)))
+    }
+
     /// Sends a message, by the connection that the path names or, if it names none, by one that is there or made.
     pub fn send(&mut self, now_ms: u64, path: &Path, message: &[u8]) {
         self.is_busy = true;
@@ -447,11 +453,15 @@ impl Streams {
         let heard = session.receive(&self.wire, &mut self.bench, &mut self.arrived, &mut connection.output);
         connection.peer = self.arrived.source.unwrap_or(connection.peer);
         connection.is_pinged = false;
+        let has_output = !connection.output.is_empty();
         self.counters.add(Counter::KeepAlives, self.arrived.keep_alives as u64);
         match heard {
             Ok(()) => {
                 self.time(now_ms, id);
                 self.on_open(now_ms, id);
+                if has_output {
+                    self.mark(id);
+                }
             }
             Err(fault) => {
                 if fault == Fault::Handshake {

@@ -27,9 +27,13 @@ impl<S: Store> Worker<S> {
         }
         let arrived = self.streams.take_arrived();
         if let Some(path) = self.streams.path(id) {
+            // Another worker's answer would come too late.
+            let is_ending = self.streams.is_ending(id);
             for range in &arrived.messages {
-                if let Some(message) = arrived.octets.get(range.clone()) {
-                    self.received(now, &path, message, batch);
+                match arrived.octets.get(range.clone()) {
+                    Some(message) if is_ending => self.handle(now, &path, message, batch),
+                    Some(message) => self.received(now, &path, message, batch),
+                    None => {}
                 }
             }
         }
