@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
 /// A CSeq value: ``CSeq(7, "INVITE")``. Equal when number and method are the same (RFC 3261 §20.16).
-#[pyclass(name = "CSeq", module = "dialplane_native", frozen, freelist = 32)]
+#[pyclass(name = "CSeq", module = "dialplane_native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyCSeq {
     /// Number.

@@ -4,6 +4,7 @@ use crate::error::{BuildErrorKind, build_error, field_error, parse_error};
 use crate::header::line;
 use crate::message::PyMessage;
 use crate::params::one_line;
+use crate::piece::Piece;
 use crate::uri::PyUri;
 use crate::value;
 use crate::via::PyVia;
@@ -25,8 +26,8 @@ pub(crate) struct PyEditor {
 }
 
 impl PyEditor {
-    pub(crate) fn new(message: &Message<'_>, index: &Index) -> Self {
-        Self { octets: message.bytes().to_vec(), index: index.clone(), edits: Edits::new() }
+    pub(crate) fn new(message: &Message<'_>, index: Index) -> Self {
+        Self { octets: message.bytes().to_vec(), index, edits: Edits::new() }
     }
 
     fn view(&self) -> Message<'_> {
@@ -209,7 +210,7 @@ impl PyEditor {
 
     /// The changed message, parsed.
     fn message<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMessage>> {
-        PyMessage::make(PyBytes::new(py, &self.octets), &self.index)
+        crate::parse::trusted(py, Piece::copy(py, &self.octets))
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

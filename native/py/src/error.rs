@@ -2,6 +2,7 @@
 //!
 //! One table per enum: name and status. A variant without a row does not compile.
 
+use dialplane_pcap::CaptureError;
 use dialplane_syntax::{FieldError, FieldErrorKind, HeaderId, ParseError, ParseErrorKind, UriError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -9,6 +10,7 @@ use pyo3::types::PyType;
 mod python {
     #![allow(missing_docs, reason = "documented where they are defined, in errors.py")]
     pyo3::import_exception!(dialplane_native.errors, BuildError);
+    pyo3::import_exception!(dialplane_native.errors, CaptureError);
     pyo3::import_exception!(dialplane_native.errors, FieldError);
     pyo3::import_exception!(dialplane_native.errors, MissingFieldError);
     pyo3::import_exception!(dialplane_native.errors, ParseError);
@@ -63,6 +65,10 @@ kinds! { uri_kind, URI_KINDS, UriError {
     Scheme => "scheme", Some(400);
     Telephone => "telephone", Some(400);
     User => "user", Some(400);
+} }
+
+kinds! { capture_kind, CAPTURE_KINDS, CaptureError {
+    NotACapture => "not-a-capture", None;
 } }
 
 /// A stream that ended within a message.
@@ -147,6 +153,13 @@ pub(crate) fn build_error(kind: BuildErrorKind, what: String) -> PyErr {
     python::BuildError::new_err((what, kind, status))
 }
 
+/// A file or buffer that is no capture.
+#[cold]
+pub(crate) fn capture_error(error: CaptureError) -> PyErr {
+    let (kind, status) = capture_kind(error);
+    python::CaptureError::new_err((error.to_string(), kind, status))
+}
+
 /// The shared store failed.
 #[cold]
 pub(crate) fn store_error(text: String) -> PyErr {
@@ -181,6 +194,7 @@ pub(crate) fn list_errors() -> Vec<Listed> {
         .chain(rows("MissingFieldError", missing))
         .chain(rows("UriError", URI_KINDS))
         .chain(rows("BuildError", BUILD_KINDS))
+        .chain(rows("CaptureError", CAPTURE_KINDS))
         .chain([("StoreError", STORE_KIND, None)])
         .collect()
 }

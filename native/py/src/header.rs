@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 ///
 /// Equal when the names mean the same header (any case, long or compact form) and the values have the same octets, folds
 /// aside. RFC 3261 §7.3.1.
-#[pyclass(name = "Header", module = "dialplane_native", frozen, freelist = 64)]
+#[pyclass(name = "Header", module = "dialplane_native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyHeader {
     /// The line without its last CRLF.
@@ -25,12 +25,12 @@ pub(crate) struct PyHeader {
 }
 
 impl PyHeader {
-    /// The field of a message whose octets are at the start of `bytes`.
-    pub(crate) fn of(bytes: &Bound<'_, PyBytes>, field: &Field<'_>) -> Self {
-        let line = bytes.as_bytes().get(field.line_range()).unwrap_or_default();
+    /// The field of a message whose octets are at the start of `whole`.
+    pub(crate) fn of(py: Python<'_>, whole: &Piece, field: &Field<'_>) -> Self {
+        let line = whole.octets(py).get(field.line_range()).unwrap_or_default();
         let line = line.strip_suffix(b"\r\n").unwrap_or(line);
         Self {
-            piece: Piece::new(bytes, line),
+            piece: whole.part(py, line),
             id: field.id,
             name: Span::of(line, field.name),
             value: Span::of(line, field.value),
@@ -71,15 +71,11 @@ impl PyHeader {
     #[pyo3(signature = (name, value, /))]
     fn new(py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Self> {
         let line = line(name, &value::octets(value)?)?;
-        let bytes = PyBytes::new(py, &line);
-        let octets = bytes.as_bytes();
+        let piece = Piece::copy(py, &line);
+        let octets = piece.octets(py);
         let (name, value) = (&octets[..name.len()], octets[name.len() + 1..].trim_ascii());
-        Ok(Self {
-            piece: Piece::new(&bytes, octets),
-            id: HeaderId::from_name(name),
-            name: Span::of(octets, name),
-            value: Span::of(octets, value),
-        })
+        let (id, name, value) = (HeaderId::from_name(name), Span::of(octets, name), Span::of(octets, value));
+        Ok(Self { piece, id, name, value })
     }
 
     /// The name as received.

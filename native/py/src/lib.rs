@@ -4,20 +4,25 @@
 //! |---|---|
 //! | [`parse`], [`message`], [`header`], [`edit`], [`build`] | `parse`, `Message`, `Header`, `Editor`, `Request`, `Response`, `Framer` |
 //! | [`uri`], [`name_addr`], [`via`], [`cseq`] | the typed values, frozen |
+//! | [`essentials`] | what every message has, in one tuple |
+//! | [`capture`] | `parse_many`, `count`: captures and buffers of frames |
 //! | [`error`] | from the Rust enums to the exception tree of `dialplane_native.errors` |
 //! | [`server`] | what the processes of the dialplane server call |
-//! | [`piece`], [`text`], [`params`], [`value`] | octets shared with Python, text, `dict`s |
+//! | [`piece`], [`pool`], [`text`], [`params`], [`value`] | octets shared with Python, indexes, text, `dict`s |
 
 mod build;
+mod capture;
 mod cseq;
 mod edit;
 mod error;
+mod essentials;
 mod header;
 mod message;
 mod name_addr;
 mod params;
 mod parse;
 mod piece;
+mod pool;
 mod server;
 mod text;
 mod uri;
@@ -29,6 +34,12 @@ mod via;
 mod _native {
     #[pymodule_export]
     use crate::build::{PyRequest, PyResponse};
+    #[pymodule_export]
+    use crate::capture::batch::{PyBatch, PyBatches, parse_many};
+    #[pymodule_export]
+    use crate::capture::count::{PyStatistics, count};
+    #[pymodule_export]
+    use crate::capture::packet::PyPacket;
     #[pymodule_export]
     use crate::cseq::PyCSeq;
     #[pymodule_export]

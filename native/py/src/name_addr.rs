@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 ///
 /// Equal as RFC 3261 §20.20 has it: the URIs match and so do the parameters that both have; ``tag``, ``q`` and ``expires``
 /// must be in both or in none. The display name does not count.
-#[pyclass(name = "NameAddr", module = "dialplane_native", frozen, freelist = 32)]
+#[pyclass(name = "NameAddr", module = "dialplane_native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyNameAddr {
     piece: Piece,
@@ -26,12 +26,12 @@ pub(crate) struct PyNameAddr {
 }
 
 impl PyNameAddr {
-    /// The view over `bytes`, which count its offsets.
+    /// The view over `whole`, which counts its offsets.
     #[inline]
-    pub(crate) fn of(bytes: &Bound<'_, PyBytes>, view: &NameAddr<'_>) -> Self {
-        let octets = bytes.as_bytes().get(view.range()).unwrap_or_default();
+    pub(crate) fn of(py: Python<'_>, whole: &Piece, view: &NameAddr<'_>) -> Self {
+        let octets = whole.octets(py).get(view.range()).unwrap_or_default();
         Self {
-            piece: Piece::new(bytes, octets),
+            piece: whole.part(py, octets),
             display: Span::of_option(octets, view.display),
             uri: Span::of(octets, view.uri),
             tag: Span::of_option(octets, view.tag()),
@@ -40,9 +40,9 @@ impl PyNameAddr {
 
     /// The value that `octets` hold, copied.
     fn read(py: Python<'_>, octets: &[u8]) -> PyResult<Self> {
-        let bytes = PyBytes::new(py, octets.trim_ascii());
-        let view = NameAddr::parse(bytes.as_bytes(), 0, HeaderId::OTHER).map_err(|error| field_error(error, None))?;
-        Ok(Self::of(&bytes, &view))
+        let whole = Piece::copy(py, octets.trim_ascii());
+        let view = NameAddr::parse(whole.octets(py), 0, HeaderId::OTHER).map_err(|error| field_error(error, None))?;
+        Ok(Self::of(py, &whole, &view))
     }
 
     fn raw<'a>(&'a self, py: Python<'_>) -> &'a [u8] {

@@ -2,13 +2,12 @@
 
 use crate::error::{incomplete, parse_error};
 use crate::message::PyMessage;
+use crate::piece::Piece;
+use crate::pool::Pooled;
 use dialplane_syntax::stream::{Framed, Framer};
-use dialplane_syntax::{Index, Limits, ParseError, Rejection, Status, parse_stream, validate};
-use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use dialplane_syntax::{Limits, ParseError, Rejection, Status, parse_stream, validate};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyString};
-use std::cell::RefCell;
+use pyo3::types::PyBytes;
 
 /// How much a message may hold. The defaults are those of the server.
 #[pyclass(name = "Limits", module = "dialplane_native", frozen, eq, get_all)]
@@ -59,7 +58,7 @@ impl PyLimits {
 }
 
 impl PyLimits {
-    fn of(limits: Option<&Bound<'_, Self>>) -> Limits {
+    pub(crate) fn of(limits: Option<&Bound<'_, Self>>) -> Limits {
         limits.map_or_else(Limits::default, |limits| {
             let Self { message, fields, field, via, route, contacts, stream_without_length } = *limits.get();
             Limits { message, fields, field, via, route, contacts, stream_without_length }
@@ -67,29 +66,9 @@ impl PyLimits {
     }
 }
 
-thread_local! {
-    /// Where every message is indexed before the lines in use are copied.
-    static INDEX: RefCell<Index> = RefCell::new(Index::new());
-}
-
-/// Indexes with an index that holds `limits.fields`.
-#[inline]
-fn with_index<T>(limits: &Limits, work: impl FnOnce(&mut Index) -> T) -> T {
-    INDEX.with(|shared| match shared.try_borrow_mut() {
-        Ok(mut index) => {
-            if index.capacity() < limits.fields {
-                *index = Index::with_capacity(limits.fields);
-            }
-            work(&mut index)
-        }
-        // While Python objects are made, Python may run a finalizer that parses.
-        Err(_) => work(&mut Index::with_capacity(limits.fields)),
-    })
-}
-
 /// Parses one message.
 ///
-/// ``bytes`` are kept, not copied; other buffers are copied once, as they could change under the message.
+/// Nothing is copied: the message keeps ``bytes``, and holds the buffer of any other object.
 #[pyfunction]
 #[pyo3(signature = (data, /, *, stream = false, limits = None))]
 pub(crate) fn parse<'py>(
@@ -97,53 +76,45 @@ pub(crate) fn parse<'py>(
     stream: bool,
     limits: Option<&Bound<'py, PyLimits>>,
 ) -> PyResult<Bound<'py, PyMessage>> {
-    let bytes = to_bytes(data)?;
+    let octets = Piece::hold(data)?;
     let limits = PyLimits::of(limits);
-    if stream { one_of_stream(bytes, &limits) } else { datagram(bytes, &limits) }
+    if stream { one_of_stream(data.py(), &octets, &limits) } else { datagram(data.py(), octets, &limits) }
 }
 
+/// The message that `octets` are.
 #[inline]
-fn datagram<'py>(bytes: Bound<'py, PyBytes>, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
-    with_index(limits, |index| {
-        dialplane_syntax::parse(bytes.as_bytes(), index, limits).map_err(parse_error)?;
-        PyMessage::make(bytes, index)
-    })
+pub(crate) fn datagram<'py>(py: Python<'py>, octets: Piece, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
+    let index = Pooled::read(limits, |index| dialplane_syntax::parse(octets.octets(py), index, limits).map(drop));
+    PyMessage::make(py, octets, index.map_err(parse_error)?)
 }
 
 /// The first message of a stream; what follows it is not looked at.
-fn one_of_stream<'py>(bytes: Bound<'py, PyBytes>, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
-    let octets = bytes.as_bytes();
-    let begin = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(octets.len());
-    let bytes = if begin == 0 { bytes } else { PyBytes::new(bytes.py(), &octets[begin..]) };
-    let shifted = |error: ParseError| parse_error(ParseError { offset: error.offset + begin, ..error });
-    with_index(limits, |index| match parse_stream(bytes.as_bytes(), index, limits) {
-        Ok(Status::Complete(_)) => PyMessage::make(bytes, index),
-        Ok(Status::Partial) => Err(incomplete(begin + bytes.as_bytes().len())),
-        Err(error) => Err(shifted(error)),
-    })
+fn one_of_stream<'py>(py: Python<'py>, octets: &Piece, limits: &Limits) -> PyResult<Bound<'py, PyMessage>> {
+    let whole = octets.octets(py);
+    let begin = whole.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(whole.len());
+    let octets = octets.part(py, &whole[begin..]);
+    let mut is_whole = false;
+    let index = Pooled::read(limits, |index| {
+        is_whole = matches!(parse_stream(octets.octets(py), index, limits)?, Status::Complete(_));
+        Ok(())
+    });
+    match index {
+        Ok(index) if is_whole => PyMessage::make(py, octets, index),
+        Ok(_) => Err(incomplete(whole.len())),
+        Err(error) => Err(parse_error(ParseError { offset: error.offset + begin, ..error })),
+    }
 }
 
-/// For unpickling: what was parsed once is parsed again, whatever the limits were.
+/// A message that has been parsed before, whatever the limits were.
+pub(crate) fn trusted(py: Python<'_>, octets: Piece) -> PyResult<Bound<'_, PyMessage>> {
+    let length = octets.octets(py).len();
+    datagram(py, octets, &Limits { message: length, fields: length, field: length, ..Limits::default() })
+}
+
+/// For unpickling.
 #[pyfunction]
 pub(crate) fn _restore(bytes: Bound<'_, PyBytes>) -> PyResult<Bound<'_, PyMessage>> {
-    let length = bytes.as_bytes().len();
-    let limits = Limits { message: length, fields: length, field: length, ..Limits::default() };
-    datagram(bytes, &limits)
-}
-
-fn to_bytes<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    if let Ok(bytes) = data.cast_exact::<PyBytes>() {
-        return Ok(bytes.clone());
-    }
-    if data.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err("a message is bytes, not str"));
-    }
-    let py = data.py();
-    if let Ok(array) = data.cast::<PyByteArray>() {
-        return Ok(PyBytes::new(py, &array.to_vec()));
-    }
-    let buffer = PyBuffer::<u8>::get(data)?;
-    Ok(PyBytes::new(py, &buffer.to_vec(py)?))
+    trusted(bytes.py(), Piece::whole(bytes))
 }
 
 /// Cuts a stream (TCP, TLS) into messages, however it comes in pieces. RFC 3261 §7.5, §18.3.
@@ -179,28 +150,34 @@ impl PyFramer {
             return Err(parse_error(error));
         }
         let py = data.py();
-        self.buffer.extend_from_slice(to_bytes(data)?.as_bytes());
+        self.buffer.extend_from_slice(Piece::hold(data)?.octets(py));
         let mut messages = Vec::new();
         let mut taken = 0;
-        let failure = with_index(&self.limits, |index| {
-            loop {
-                let rest = self.buffer.get(taken..).unwrap_or_default();
-                match self.framer.poll(rest, index, &self.limits) {
-                    Ok(Framed::Partial) => return Ok(None),
-                    Ok(Framed::Skip(length)) => taken += length,
-                    Ok(Framed::KeepAlive(length)) => {
-                        taken += length;
-                        self.keep_alives += 1;
-                    }
-                    Ok(Framed::Message(length)) => {
-                        let bytes = PyBytes::new(py, rest.get(..length).unwrap_or_default());
-                        messages.push(PyMessage::make(bytes, index)?);
-                        taken += length;
-                    }
-                    Err(error) => return Ok::<_, PyErr>(Some(error)),
+        let failure = loop {
+            let rest = self.buffer.get(taken..).unwrap_or_default();
+            let (framer, limits) = (self.framer, &self.limits);
+            let mut framed = Framed::Partial;
+            let index = Pooled::read(limits, |index| {
+                // From where it stood, should the first index have been too small.
+                self.framer = framer;
+                framed = self.framer.poll(rest, index, limits)?;
+                Ok(())
+            });
+            match (index, framed) {
+                (Err(error), _) => break Some(error),
+                (Ok(_), Framed::Partial) => break None,
+                (Ok(_), Framed::Skip(length)) => taken += length,
+                (Ok(_), Framed::KeepAlive(length)) => {
+                    taken += length;
+                    self.keep_alives += 1;
+                }
+                (Ok(index), Framed::Message(length)) => {
+                    let octets = Piece::copy(py, rest.get(..length).unwrap_or_default());
+                    messages.push(PyMessage::make(py, octets, index)?);
+                    taken += length;
                 }
             }
-        })?;
+        };
         self.buffer.drain(..taken);
         if let Some(error) = failure {
             self.failed = Some(error);

@@ -12,7 +12,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 /// A URI. ``Uri("sip:alice@atlanta.com")`` parses; :meth:`sip` makes one from its parts.
 ///
 /// Equal as RFC 3261 §19.1.4 defines it (RFC 3966 §5 for tel), which is not always transitive.
-#[pyclass(name = "Uri", module = "dialplane_native", frozen, freelist = 32)]
+#[pyclass(name = "Uri", module = "dialplane_native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyUri {
     piece: Piece,

@@ -14,7 +14,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 /// One Via value. ``Via("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")`` parses; :meth:`build` makes one from its parts.
 ///
 /// Equal as RFC 3261 §20.42 has it: sent-protocol, sent-by and all parameters are the same.
-#[pyclass(name = "Via", module = "dialplane_native", frozen, freelist = 32)]
+#[pyclass(name = "Via", module = "dialplane_native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyVia {
     piece: Piece,
@@ -28,12 +28,12 @@ pub(crate) struct PyVia {
 }
 
 impl PyVia {
-    /// The view over `bytes`, which count its offsets.
+    /// The view over `whole`, which counts its offsets.
     #[inline]
-    pub(crate) fn of(bytes: &Bound<'_, PyBytes>, view: &Via<'_>) -> Self {
-        let octets = bytes.as_bytes().get(view.range()).unwrap_or_default();
+    pub(crate) fn of(py: Python<'_>, whole: &Piece, view: &Via<'_>) -> Self {
+        let octets = whole.octets(py).get(view.range()).unwrap_or_default();
         Self {
-            piece: Piece::new(bytes, octets),
+            piece: whole.part(py, octets),
             transport: Span::of(octets, view.transport),
             sent_by: Span::of(octets, view.sent_by()),
             branch: Span::of_option(octets, view.branch),
@@ -45,9 +45,9 @@ impl PyVia {
 
     /// The value that `octets` hold, copied.
     pub(crate) fn read(py: Python<'_>, octets: &[u8]) -> PyResult<Self> {
-        let bytes = PyBytes::new(py, octets.trim_ascii());
-        let view = Via::parse(bytes.as_bytes(), 0).map_err(|error| field_error(error, None))?;
-        Ok(Self::of(&bytes, &view))
+        let whole = Piece::copy(py, octets.trim_ascii());
+        let view = Via::parse(whole.octets(py), 0).map_err(|error| field_error(error, None))?;
+        Ok(Self::of(py, &whole, &view))
     }
 
     fn raw<'a>(&'a self, py: Python<'_>) -> &'a [u8] {

@@ -18,6 +18,8 @@ b'SIP/2.0 200 OK'
 """
 
 from dialplane_native._native import (
+    Batch,
+    Batches,
     CSeq,
     Editor,
     Framer,
@@ -25,18 +27,23 @@ from dialplane_native._native import (
     Limits,
     Message,
     NameAddr,
+    Packet,
     Rejection,
     Request,
     Response,
+    Statistics,
     Uri,
     Via,
     __version__,
+    count,
     list_errors,
     parse,
+    parse_many,
     validate,
 )
 from dialplane_native.errors import (
     BuildError,
+    CaptureError,
     DialplaneError,
     FieldError,
     MissingFieldError,
@@ -44,12 +51,17 @@ from dialplane_native.errors import (
     StoreError,
     UriError,
 )
+from dialplane_native.essentials import Essentials
 
 __all__ = [
+    "Batch",
+    "Batches",
     "BuildError",
     "CSeq",
+    "CaptureError",
     "DialplaneError",
     "Editor",
+    "Essentials",
     "FieldError",
     "Framer",
     "Header",
@@ -57,16 +69,20 @@ __all__ = [
     "Message",
     "MissingFieldError",
     "NameAddr",
+    "Packet",
     "ParseError",
     "Rejection",
     "Request",
     "Response",
+    "Statistics",
     "StoreError",
     "Uri",
     "UriError",
     "Via",
     "__version__",
+    "count",
     "list_errors",
     "parse",
+    "parse_many",
     "validate",
 ]

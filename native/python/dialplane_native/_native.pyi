@@ -1,14 +1,18 @@
 """The extension module. Import from ``dialplane_native`` and ``dialplane_native.server``, not from here."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Self, TypeAlias, TypeVar, final, overload
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import Buffer
 
 from dialplane_native import server as server
 from dialplane_native.errors import ParseError
+from dialplane_native.essentials import Essentials
 
 __all__ = [
+    "Batch",
+    "Batches",
     "CSeq",
     "Editor",
     "Framer",
@@ -16,15 +20,19 @@ __all__ = [
     "Limits",
     "Message",
     "NameAddr",
+    "Packet",
     "Rejection",
     "Request",
     "Response",
+    "Statistics",
     "Uri",
     "Via",
     "__version__",
     "_restore",
+    "count",
     "list_errors",
     "parse",
+    "parse_many",
     "server",
     "validate",
 ]
@@ -41,12 +49,47 @@ __version__: Final[str]
 def parse(data: Buffer, /, *, stream: bool = False, limits: Limits | None = None) -> Message:
     """Parses one message.
 
-    ``bytes`` are kept, not copied; other buffers are copied once, as they could change under the message. With
-    ``stream``, ``data`` is the beginning of a stream: Content-Length is required and what follows the message is not
+    Nothing is copied. ``bytes`` are kept; the buffer of any other object (``bytearray``, ``memoryview``, ``mmap``) is
+    held, so that it can neither be resized nor closed, for as long as the message or a value of it lives. Who writes
+    into it meanwhile changes what they show: give ``bytes(data)`` if the buffer is used again. With ``stream``, ``data`` is the beginning of a stream: Content-Length is required and what follows the message is not
     looked at (RFC 3261 §18.3). For a stream that comes in pieces, use a :class:`Framer`.
 
     Raises :class:`ParseError` when ``data`` is not SIP. What is wrong but leaves the header fields readable is in
     :attr:`Message.fault` instead; :func:`validate` says what a server answers to it.
+    """
+
+def parse_many(
+    source: str | PathLike[str] | Buffer,
+    /,
+    *,
+    ends: Sequence[int] | None = None,
+    size: int = 1024,
+    limits: Limits | None = None,
+) -> Batches:
+    """Parses a capture in batches of up to ``size`` messages.
+
+    A path is mapped, not read; a buffer is held as by :func:`parse`. It is a pcap or pcapng capture, or, with ``ends``,
+    frames laid end to end: ``ends`` says where each of them ends. Anything else raises :class:`CaptureError`.
+
+    Of a capture are read: Ethernet (also with VLAN tags and PPPoE), Linux cooked v1 and v2, loopback and raw IP; IPv4
+    and IPv6; UDP, also in fragments; TCP, put in order and cut into messages. Packets that are no SIP are passed over
+    and counted. Frames of which the capture does not hold all octets are counted and not read.
+
+    Python's lock is released while a batch is made. Threads may share the iterator, each batch goes to one of them.
+    """
+
+def count(
+    source: str | PathLike[str] | Buffer,
+    /,
+    *,
+    ends: Sequence[int] | None = None,
+    threads: int = 1,
+    limits: Limits | None = None,
+) -> Statistics:
+    """Counts the messages of a capture by method and status, without making an object for any of them.
+
+    ``source`` and ``ends`` as for :func:`parse_many`. Python's lock is released. The capture is cut by one thread at a
+    time and its messages are read by ``threads``.
     """
 
 def validate(message: Message, /, *, limits: Limits | None = None) -> Rejection | None:
@@ -409,6 +452,11 @@ class Message:
     @property
     def expires(self) -> int | None:
         """Expires in seconds; ``None`` when absent. RFC 3261 §20.19."""
+    def essentials(self) -> Essentials:
+        """What every message must have, in one tuple: quicker than one value after the other. RFC 3261 §8.1.1.
+
+        Raises :class:`FieldError` when one of them cannot be read.
+        """
     @property
     def headers(self) -> list[Header]:
         """All header fields in order."""
@@ -587,3 +635,113 @@ class Framer:
     @property
     def buffered(self) -> int:
         """Octets received that are not yet part of a message."""
+
+_Column: TypeAlias = Literal[
+    "method",
+    "status",
+    "uri",
+    "branch",
+    "from_uri",
+    "from_tag",
+    "to_uri",
+    "to_tag",
+    "call_id",
+    "cseq",
+    "cseq_method",
+    "max_forwards",
+    "number",
+    "time",
+    "source",
+    "destination",
+    "transport",
+]
+
+@final
+class Batches:
+    """Made by :func:`parse_many`. Threads may share it."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+    def __next__(self) -> Batch: ...
+    @property
+    def refused(self) -> int:
+        """Packets so far that were no SIP and are in no batch."""
+    @property
+    def capture(self) -> dict[str, int]:
+        """What the capture held so far, as in :attr:`Statistics.capture`; empty for frames."""
+
+@final
+class Batch:
+    """Messages that were parsed together: a sequence of :class:`Packet`."""
+
+    def columns(self, *names: _Column) -> tuple[list[Any], ...]:
+        """Values of all messages as lists, one for each name; ``None`` where a message has none that can be read.
+
+        The names are those of :class:`Essentials`, and ``number``, ``time``, ``source``, ``destination`` and
+        ``transport`` of :class:`Packet`.
+        """
+    def header(self, name: str, /) -> list[str | None]:
+        """The value of the first field of that name in each message; ``None`` where there is none."""
+    def __len__(self) -> int: ...
+    def __getitem__(self, at: int, /) -> Packet: ...
+    def __iter__(self) -> Iterator[Packet]: ...
+
+@final
+class Packet:
+    """One SIP message of a capture or a buffer of frames."""
+
+    @property
+    def message(self) -> Message:
+        """The message, parsed."""
+    @property
+    def raw(self) -> bytes:
+        """The octets of the datagram, or of the message of a stream."""
+    @property
+    def number(self) -> int:
+        """Which frame of its source completed it, counted from 0. Wireshark counts from 1."""
+    @property
+    def time(self) -> float | None:
+        """When it was captured, seconds since 1970; ``None`` for a frame."""
+    @property
+    def time_ns(self) -> int | None:
+        """When it was captured, nanoseconds since 1970; ``None`` for a frame."""
+    @property
+    def source(self) -> tuple[str, int] | None:
+        """IP address and port it came from; ``None`` for a frame."""
+    @property
+    def destination(self) -> tuple[str, int] | None:
+        """IP address and port it went to; ``None`` for a frame."""
+    @property
+    def transport(self) -> str | None:
+        """``UDP`` or ``TCP``; ``None`` for a frame."""
+
+@final
+class Statistics:
+    """What :func:`count` has counted."""
+
+    @property
+    def messages(self) -> int:
+        """Requests and responses."""
+    @property
+    def requests(self) -> dict[str, int]:
+        """Requests by method."""
+    @property
+    def responses(self) -> dict[int, int]:
+        """Responses by status code; 0 for one that is no legal one."""
+    @property
+    def answers(self) -> dict[tuple[str | None, int], int]:
+        """Responses by the method of their CSeq, ``None`` when that cannot be read, and status code."""
+    @property
+    def faulty(self) -> int:
+        """Messages with a :attr:`Message.fault`; they are counted above as well."""
+    @property
+    def refused(self) -> int:
+        """Packets that were no SIP."""
+    @property
+    def capture(self) -> dict[str, int]:
+        """What the capture held; empty for frames.
+
+        ``frames``, of them ``other_frames`` (neither UDP nor TCP over IP) and ``cut_frames`` (not all octets captured);
+        UDP ``datagrams``, of them ``other_datagrams`` (certainly no SIP); TCP ``segments``; IP ``fragments``, and
+        ``joined_datagrams`` and ``lost_datagrams`` that they belong to; ``gaps`` in TCP streams that nothing filled;
+        ``is_truncated``, 1 when the capture ends within a frame.
+        """

@@ -5,6 +5,7 @@
 
 __all__ = [
     "BuildError",
+    "CaptureError",
     "DialplaneError",
     "FieldError",
     "MissingFieldError",
@@ -65,6 +66,10 @@ class UriError(DialplaneError, ValueError):
 
 class BuildError(DialplaneError, ValueError):
     """What was to be written would not be legal SIP, or would break out of its line."""
+
+
+class CaptureError(DialplaneError, ValueError):
+    """A file or buffer is neither a pcap nor a pcapng capture."""
 
 
 class StoreError(DialplaneError):
