@@ -6,7 +6,7 @@ use crate::proxy::response::reply_address_of_request;
 use crate::snapshot::Snapshot;
 use crate::text::push_base32;
 use crate::turn::{Step, Turn};
-use dialplane_syntax::{Message, Method, Via, reason_phrase};
+use dialplane_syntax::{HeaderId, Message, Method, reason_phrase};
 
 /// What an own response says beyond what it copies from the request.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,14 +30,14 @@ const SLACK: usize = 64;
 pub(crate) fn push_tag(
     snapshot: &Snapshot,
     message: &Message<'_>,
-    via: &Via<'_>,
+    branch: &[u8],
     scratch: &mut Vec<u8>,
     tag: &mut Vec<u8>,
 ) {
     scratch.clear();
     scratch.extend_from_slice(message.call_id().unwrap_or_default());
     scratch.push(b' ');
-    scratch.extend_from_slice(via.branch.unwrap_or_default());
+    scratch.extend_from_slice(branch);
     scratch.push(b' ');
     scratch.extend_from_slice(message.from().ok().and_then(|from| from.tag()).unwrap_or_default());
     if let Ok(cseq) = message.cseq() {
@@ -52,16 +52,20 @@ impl<S> Turn<'_, '_, S> {
         self.respond(Answer { status, ..Answer::default() })
     }
 
-    /// Answers the request. ACK is never answered; nothing is sent that the request's Via does not allow.
+    /// Answers the request. ACK is never answered, nor what has no Via; nothing is sent that the request's Via does not allow. A Via that
+    /// cannot be read (RFC 4475 §3.1.2.1) allows the address that the request came from.
     pub(crate) fn respond(&mut self, answer: Answer<'_>) -> Step {
-        let Some(via) = self.message.top_via().ok().filter(|_| self.message.method() != Some(Method::Ack)) else {
+        if self.message.method() == Some(Method::Ack) || !self.message.contains(HeaderId::VIA) {
             return Step::Done;
-        };
-        let peer = reply_address_of_request(&via, self.path.peer, self.path.transport);
+        }
+        let via = self.message.top_via().ok();
+        let (source, transport) = (self.path.peer, self.path.transport);
+        let peer = via.as_ref().map_or(source, |via| reply_address_of_request(via, source, transport));
         let begin = self.out.len();
         let mut tag = std::mem::take(&mut self.work.value);
         tag.clear();
-        push_tag(self.snapshot, &self.message, &via, &mut self.work.scratch, &mut tag);
+        let branch = via.and_then(|via| via.branch).unwrap_or_default();
+        push_tag(self.snapshot, &self.message, branch, &mut self.work.scratch, &mut tag);
         self.write(&answer, &tag, &self.snapshot.server);
         if !self.may_be_longer(&answer) && !self.fit(&answer, &tag, begin) {
             self.out.truncate(begin);

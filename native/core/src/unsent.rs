@@ -51,7 +51,7 @@ pub(crate) fn handle(
     // The client is no longer where it registered, or the next hop does not answer.
     let (status, reason): (u16, &[u8]) = if is_flow { (430, b"Flow Failed") } else { (503, b"Service Unavailable") };
     let mut tag = Vec::new();
-    push_tag(snapshot, &message, &via, scratch, &mut tag);
+    push_tag(snapshot, &message, via.branch.unwrap_or_default(), scratch, &mut tag);
     write_response(&message, status, reason, Some(&tag), path.peer, |_| {}, b"", out);
     Unsent::Receive(*path)
 }

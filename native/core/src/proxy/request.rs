@@ -140,7 +140,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let Some(to_tag) = request.essentials.to.tag().filter(|tag| tag.len() == TAG) else { return false };
         let mut tag = std::mem::take(&mut self.work.value);
         tag.clear();
-        push_tag(self.snapshot, &self.message, &request.essentials.via, &mut self.work.scratch, &mut tag);
+        let branch = request.essentials.via.branch.unwrap_or_default();
+        push_tag(self.snapshot, &self.message, branch, &mut self.work.scratch, &mut tag);
         let own = tag == to_tag;
         self.work.value = tag;
         own
