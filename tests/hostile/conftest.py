@@ -15,8 +15,6 @@ from .corpus import Case
 
 _GAPS = {
     "0034": "larger than the path takes in one datagram; the peer cannot send it",
-    "badinv01": "its Via cannot be read, so nobody is answered yet",
-    "badvers": "its answer would be longer than the slack for strangers",
     "from-to-cseq--callid-32k": "refused without an answer yet",
 }
 """Cases that are not answered as their manifest asks."""
