@@ -97,10 +97,9 @@ impl<S> Turn<'_, '_, S> {
     /// Says the same in fewer octets until the response behind `begin` is no longer than the request: an unproved sender must
     /// not be able to have more sent to a victim than it sends itself. `false` when it cannot be said so.
     ///
-    /// A challenge with several algorithms then offers the last one only: the one that every client has.
-    ///
-    /// DEVIATION from that rule: this one challenge goes out whatever its length. The shortest requests are shorter than any
-    /// challenge, and their senders could otherwise never log in.
+    /// DEVIATION from that rule: a challenge goes out whatever its length, and with every algorithm up to half as long again as
+    /// the request, else with the last algorithm only, which every client has. The shortest requests are shorter than any
+    /// challenge, and their senders could otherwise never log in, or not with the better algorithm.
     fn fit(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) -> bool {
         let most = self.message.bytes().len();
         if self.out.len() - begin <= most {
@@ -111,6 +110,9 @@ impl<S> Turn<'_, '_, S> {
             return true;
         }
         if matches!(answer.status, 401 | 407) {
+            if self.out.len() - begin <= most + most / 2 {
+                return true;
+            }
             let before = answer.lines.strip_suffix(b"\r\n").unwrap_or_default();
             let last = before.iter().rposition(|&octet| octet == b'\n').map_or(0, |end| end + 1);
             self.rewrite(&Answer { lines: &answer.lines[last..], ..*answer }, tag, begin);
