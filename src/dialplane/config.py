@@ -144,6 +144,8 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Addresses or networks whose requests are not challenged and may be relayed."""
     relay: bool = True
     """Let authenticated users and trusted sources reach other domains."""
+    recurse: bool = False
+    """Try the contacts of a 3xx response ourselves (RFC 3261 §16.7 step 4), for what is kept in transactions."""
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -265,6 +267,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Challenge (true) or do not (false) whatever ``auth.calls`` says."""
     record_route: bool | None = None
     """Whatever ``proxy.record_route`` says, for what this rule forwards."""
+    mode: Literal["stateful", "stateless"] | None = None
+    """``stateful``: keep what is forwarded in transactions, so that calls ring at all contacts, the next target is tried
+    when one fails, and losers are cancelled; ``stateless``: remember nothing. Without it, ``lookup`` and a target set with
+    more than one target are stateful, one next hop and ``request-uri`` are stateless. Later requests of a dialog go as its
+    first did."""
     strip: Annotated[int, Meta(ge=0, le=255)] = 0
     """Characters to take off the front of the user part before forwarding."""
     prepend: str = ""

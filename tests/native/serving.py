@@ -29,7 +29,7 @@ def rule(**changes: Any) -> dict[str, Any]:
     """One ``[[route]]`` with every field."""
     return {
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": None,
-        "authenticate": None, "record_route": None, "strip": 0, "prepend": "", "forward": None, "lookup": False,
+        "authenticate": None, "record_route": None, "mode": None, "strip": 0, "prepend": "", "forward": None, "lookup": False,
         "redirect": None, "reply": None, "drop": False,
     } | changes  # fmt: skip
 
@@ -53,7 +53,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
         },
-        "proxy": {"record_route": False, "trusted": [], "relay": True},
+        "proxy": {"record_route": False, "trusted": [], "relay": True, "recurse": False},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
         "target_set": [],

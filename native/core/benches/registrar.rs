@@ -174,7 +174,7 @@ fn registrar(authenticated: bool) -> Registrar {
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
         },
-        "proxy": {"record_route": true, "trusted": [], "relay": true},
+        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
     });

@@ -99,6 +99,7 @@ mirror! {
         record_route: bool,
         trusted: Vec<String>,
         relay: bool,
+        recurse: bool,
     }
     Database {
         url: String,
@@ -142,6 +143,7 @@ mirror! {
         uri: Option<String>,
         authenticate: Option<bool>,
         record_route: Option<bool>,
+        mode: Option<String>,
         strip: u32,
         prepend: String,
         forward: Option<String>,

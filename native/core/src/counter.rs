@@ -13,6 +13,19 @@ macro_rules! counters {
             /// Every counter, in the order of the mapped page.
             pub const ALL: &'static [Counter] = &[$(Counter::$name,)+];
 
+            /// The counter of our own responses of this status.
+            #[must_use]
+            pub fn answered(status: u16) -> Self {
+                match status {
+                    ..200 => Counter::Answered1xx,
+                    200..300 => Counter::Answered2xx,
+                    300..400 => Counter::Answered3xx,
+                    400..500 => Counter::Answered4xx,
+                    500..600 => Counter::Answered5xx,
+                    600.. => Counter::Answered6xx,
+                }
+            }
+
             /// Name in metrics: `snake_case`, without prefix and without `_total`.
             #[must_use]
             pub fn name(self) -> &'static str {
@@ -107,6 +120,28 @@ counters! {
     StoreErrors = "store_errors",
     /// Responses not sent because they would be larger than the unproved request.
     AmplificationAvoided = "amplification_avoided",
+    /// Requests kept in a transaction (RFC 3261 §16.2).
+    Contexts = "contexts_begun",
+    /// Requests not kept in a transaction because there were too many.
+    ContextsFull = "contexts_refused",
+    /// Retransmissions of requests absorbed (RFC 3261 §17.2).
+    Retransmissions = "retransmissions_absorbed",
+    /// Requests that came a second time by another way (RFC 3261 §8.2.2.2).
+    Merged = "requests_merged",
+    /// Branches beyond the first of a request (RFC 3261 §16.6).
+    Forks = "branches_forked",
+    /// Branches to the next target or address after one that failed (RFC 3263 §4.3).
+    Failovers = "failovers",
+    /// Branches that nobody answered in time (RFC 3261 §16.8).
+    BranchTimeouts = "branches_timed_out",
+    /// INVITEs that their caller cancelled (RFC 3261 §16.10).
+    Cancelled = "calls_cancelled",
+    /// CANCELs sent to branches (RFC 3261 §9.1).
+    CancelsSent = "cancels_sent",
+    /// Final responses to INVITE that were never acknowledged (RFC 3261 §17.2.1, Timer H).
+    AcksMissing = "acks_missing",
+    /// 3xx responses whose contacts were tried (RFC 3261 §16.7 step 4).
+    Recursed = "redirects_followed",
     /// Connections accepted.
     ConnectionsAccepted = "connections_accepted",
     /// Connections opened to a next hop.

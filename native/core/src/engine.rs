@@ -1,12 +1,15 @@
 //! The engine of one worker: a message and the time in, a verdict out.
 //!
-//! After each `handle_*`, ask [`Engine::poll_question`] and [`Engine::poll_ready`] until they have nothing more, and wait
-//! no longer than [`Engine::poll_timeout`] says before [`Engine::poll_send`].
+//! After each `handle_*`, ask [`Engine::poll_output`], [`Engine::poll_question`] and [`Engine::poll_ready`] until they have
+//! nothing more, and wait no longer than [`Engine::poll_timeout`] says before [`Engine::handle_timeout`] and
+//! [`Engine::poll_send`].
 
 use crate::counter::{Counter, Counters};
 use crate::names::{Names, Parked, Question};
 use crate::path::{ConnectionId, Path, WorkerId};
 use crate::probing;
+pub use crate::proxy::context::Output;
+use crate::proxy::context::{Contexts, Desk};
 use crate::proxy::hop;
 use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
@@ -78,6 +81,7 @@ pub struct Engine<S> {
     probe_ms: Option<u64>,
     index: Box<Index>,
     work: Work,
+    contexts: Contexts,
 }
 
 impl<S: Store> Engine<S> {
@@ -99,7 +103,15 @@ impl<S: Store> Engine<S> {
         };
         let prober = (worker.0 == 0).then(|| Prober::new(work.draw()));
         let index = Box::new(Index::new());
-        let mut engine = Self { snapshot: Arc::clone(&snapshot), store, prober, probe_ms: None, index, work };
+        let mut engine = Self {
+            snapshot: Arc::clone(&snapshot),
+            store,
+            prober,
+            probe_ms: None,
+            index,
+            work,
+            contexts: Contexts::new(now),
+        };
         engine.reload(snapshot, now);
         engine
     }
@@ -122,8 +134,16 @@ impl<S: Store> Engine<S> {
                 return Verdict::Done;
             }
         };
-        let mut turn =
-            Turn { snapshot: &self.snapshot, store: &self.store, work: &mut self.work, now, path, message, out };
+        let mut turn = Turn {
+            snapshot: &self.snapshot,
+            store: &self.store,
+            work: &mut self.work,
+            contexts: &mut self.contexts,
+            now,
+            path,
+            message,
+            out,
+        };
         let end = turn.message.bytes().len();
         match turn.run() {
             Step::Done => Verdict::Done,
@@ -144,6 +164,33 @@ impl<S: Store> Engine<S> {
             self.work.counters.count(Counter::NamesFailed);
         }
         self.work.names.answer(now.monotonic_ms, question, addresses, ttl);
+        self.contexts.answered(now.monotonic_ms, question);
+    }
+
+    /// Does what is due, at most [`MOST_WAKES`] contexts at a time. What is to be sent is appended to `out` and queued for
+    /// [`Self::poll_output`].
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Vec<u8>) {
+        for _ in 0..MOST_WAKES {
+            let Some(id) = self.contexts.poll(now.monotonic_ms) else { return };
+            self.desk(now, out).wake(id);
+        }
+    }
+
+    /// Next message that was queued for sending. Its octets are in the `out` that was handed in.
+    #[inline]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.contexts.outputs.pop_front()
+    }
+
+    fn desk<'d>(&'d mut self, now: Now, out: &'d mut Vec<u8>) -> Desk<'d, S> {
+        Desk {
+            snapshot: &self.snapshot,
+            store: &self.store,
+            work: &mut self.work,
+            contexts: &mut self.contexts,
+            now,
+            out,
+        }
     }
 
     /// Takes back a message that could not be sent by `path`. What is to be handled in its place is appended to `out`.
@@ -194,10 +241,21 @@ impl<S: Store> Engine<S> {
         self.work.names.poll_ready()
     }
 
-    /// When [`Self::poll_send`] has something to say, in milliseconds of the monotonic clock.
+    /// When [`Self::handle_timeout`] or [`Self::poll_send`] has something to do, in milliseconds of the monotonic clock.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
-        self.probe_ms
+        [self.probe_ms, self.contexts.next_ms()].into_iter().flatten().min()
+    }
+
+    /// Number of requests that are kept in transactions.
+    #[must_use]
+    pub fn open_contexts(&self) -> usize {
+        self.contexts.table.len()
+    }
+
+    /// What is kept, in words.
+    pub fn contexts(&self) -> impl Iterator<Item = String> {
+        self.contexts.table.iter().map(ToString::to_string)
     }
 
     /// Appends the next message that is due to `out` and says where it goes.
@@ -224,6 +282,9 @@ impl<S: Store> Engine<S> {
         &mut self.work.counters
     }
 }
+
+/// Contexts that one call of [`Engine::handle_timeout`] wakes.
+const MOST_WAKES: usize = 256;
 
 /// RFC 5626 §3.5.1, and what else clients send to keep a binding in a NAT open: CRLF, NUL, blanks.
 fn is_keep_alive(bytes: &[u8]) -> bool {

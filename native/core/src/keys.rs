@@ -3,6 +3,7 @@
 //! Each purpose has a key of its own, so that a text made for one is worthless for another.
 
 use crate::auth::nonce::NonceKey;
+use dialplane_transaction::Keyer;
 use sha2::{Digest, Sha256};
 use siphasher::sip::{SipHasher13, SipHasher24};
 use siphasher::sip128;
@@ -29,6 +30,8 @@ pub struct Keys {
     pub(crate) route: SipHasher24,
     /// Makes To tags that are the same for each retransmission (RFC 3261 §8.2.7).
     pub(crate) tag: SipHasher24,
+    /// Names server transactions (RFC 3261 §17.2.3).
+    pub(crate) transaction: Keyer,
 }
 
 /// Never shows a key.
@@ -51,6 +54,7 @@ impl Keys {
             nonce: NonceKey::new(&key(secret, b"nonce")),
             route: SipHasher24::new_with_key(&key(secret, b"route")),
             tag: SipHasher24::new_with_key(&key(secret, b"tag")),
+            transaction: Keyer::new(&key(secret, b"transaction")),
         }
     }
 }

@@ -80,7 +80,7 @@ fn push_branch(probe: &Probe<'_>, keys: &Keys, listener: ListenerId, out: &mut V
     let (mut call_id, mut tag) = (Vec::new(), Vec::new());
     probe.write_call_id(&mut call_id);
     probe.write_tag(&mut tag);
-    branch::push(keys, &own(&call_id, &tag, probe.id.sequence, listener), 0, &mut Vec::new(), out);
+    branch::push(keys, &own(&call_id, &tag, probe.id.sequence, listener), None, 0, &mut Vec::new(), out);
 }
 
 /// Origin of a request that we made ourselves.

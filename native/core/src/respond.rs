@@ -74,14 +74,7 @@ impl<S> Turn<'_, '_, S> {
             return Step::Done;
         }
         self.work.value = tag;
-        self.work.counters.count(match answer.status {
-            ..200 => Counter::Answered1xx,
-            200..300 => Counter::Answered2xx,
-            300..400 => Counter::Answered3xx,
-            400..500 => Counter::Answered4xx,
-            500..600 => Counter::Answered5xx,
-            600.. => Counter::Answered6xx,
-        });
+        self.work.counters.count(Counter::answered(answer.status));
         self.work.note(|| format!("answered {} {}", answer.status, reason_phrase(answer.status)));
         Step::Send(Path { connection: ConnectionId(self.path.connection.0), peer, ..*self.path })
     }

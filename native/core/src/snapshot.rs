@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub(crate) registrar: Registrar,
     pub(crate) record_route: bool,
     pub(crate) relay: bool,
+    /// Follow the contacts of a 3xx ourselves.
+    pub(crate) recurse: bool,
     /// Challenge requests outside dialogs (`auth.calls`).
     pub(crate) challenge: bool,
     /// `Server: name\r\n`, or nothing.
@@ -77,6 +79,7 @@ impl Snapshot {
                 registrar,
                 record_route: config.proxy.record_route,
                 relay: config.proxy.relay,
+                recurse: config.proxy.recurse,
                 challenge: config.auth.calls,
                 server: server(&config.server.name),
                 domains,

@@ -4,11 +4,13 @@ use crate::counter::Counter;
 use crate::engine::Work;
 use crate::path::Path;
 use crate::probing;
+use crate::proxy::context::Contexts;
 use crate::proxy::{self, response};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::time::Now;
-use dialplane_syntax::Message;
+use dialplane_syntax::{Message, Method};
+use dialplane_transaction::Key;
 
 /// Where the way ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub(crate) struct Turn<'t, 'b, S> {
     pub snapshot: &'t Snapshot,
     pub store: &'t S,
     pub work: &'t mut Work,
+    pub contexts: &'t mut Contexts,
     pub now: Now,
     /// Where the message came from.
     pub path: &'t Path,
@@ -46,13 +49,28 @@ impl<S: Store> Turn<'_, '_, S> {
         }
     }
 
-    /// RFC 3261 §16.7 as §16.11 leaves it to a stateless proxy.
+    /// RFC 3261 §16.7. What belongs to no transaction is forwarded as §16.11 leaves it to a stateless proxy.
     fn response(&mut self) -> Step {
         let listeners = &self.snapshot.listeners;
         let Some(returned) = response::returned(&self.message, listeners) else {
             self.work.counters.count(Counter::StrayResponses);
             return Step::Done;
         };
+        let mut late = false;
+        if returned.ours.fork.is_some()
+            && let Ok(cseq) = self.message.cseq()
+        {
+            if let Some((id, part)) = self.contexts.table.find(Key::client(returned.ours.word(), cseq.method)) {
+                return self.response_to(id, part, cseq.method);
+            }
+            late = cseq.method != Method::Invite && !self.contexts.is_young(self.now);
+        }
+        // DEVIATION from RFC 6026 §8.2, which has a proxy drop what belongs to no transaction: the MAC in the branch proves that we
+        // forwarded the request, and the worker that kept its transaction may have died.
+        if late {
+            self.work.counters.count(Counter::StrayResponses);
+            return Step::Done;
+        }
         if returned.upstream.is_none() {
             let (keys, health) = (&self.snapshot.keys, self.store.health());
             if !probing::handle_response(&self.message, &returned, keys, health, &mut self.work.scratch) {

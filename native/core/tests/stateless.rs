@@ -354,7 +354,7 @@ fn a_target_set_gives_each_retransmission_the_same_target() {
         "target_set": [{"name": "carriers", "policy": "weight", "hash_by": "call-id", "probe": null, "targets": [
             {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 0},
         ]}],
-        "route": [rule(json!({"forward": "carriers"}))],
+        "route": [rule(json!({"forward": "carriers", "mode": "stateless"}))],
     }));
     let mut seen = std::collections::HashSet::new();
     for number in 0..64 {
@@ -413,7 +413,7 @@ fn targets_are_probed_and_a_silent_one_is_left_out() {
         "target_set": [{"name": "carriers", "policy": "priority", "hash_by": "call-id", "targets": [
             {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 1},
         ], "probe": {"interval": 10.0, "timeout": 2.0, "failures": 1, "successes": 1, "accept": [200], "from_uri": null}}],
-        "route": [rule(json!({"forward": "carriers"}))],
+        "route": [rule(json!({"forward": "carriers", "mode": "stateless"}))],
     }));
     let target = |server: &mut Server| {
         let sent = server.receive(ALICE, &request("INVITE", "sip:bob@example.com", "")).expect("forwarded");

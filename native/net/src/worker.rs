@@ -255,7 +255,7 @@ impl<S: Store> Worker<S> {
         let (bytes, own) = batch.message_and_own(frame);
         let begin = own.len();
         match self.engine.handle(now, &path, bytes, own) {
-            Verdict::Done => {}
+            Verdict::Done => self.outputs(now, batch),
             Verdict::Send(to) if to.transport == Transport::Udp => {
                 let end = own.len();
                 if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
@@ -326,6 +326,8 @@ impl<S: Store> Worker<S> {
         if self.engine.poll_timeout().is_none_or(|due| due > now.monotonic_ms) {
             return;
         }
+        self.engine.handle_timeout(now, batch.own());
+        self.outputs(now, batch);
         loop {
             let begin = batch.own().len();
             let Some(to) = self.engine.poll_send(now, batch.own()) else { break };

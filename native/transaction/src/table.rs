@@ -140,6 +140,12 @@ impl<T> Table<T> {
         self.slots.len() == self.free.len()
     }
 
+    /// Whether no slot is left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.most
+    }
+
     /// Keys bound: for tests that nothing stays behind.
     #[must_use]
     pub fn key_count(&self) -> usize {

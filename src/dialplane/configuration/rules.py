@@ -165,6 +165,8 @@ def _route(route: Route, config: Config, path: KeyPath) -> Findings:
     yield from _networks(route.sources, (*path, "sources"))
     if route.forward is not None:
         yield from _forward(route.forward, config, (*path, "forward"))
+    if route.mode is not None and route.forward is None and not route.lookup:
+        yield (*path, "mode"), "only what is forwarded has a mode: forward or lookup"
     if route.redirect is not None:
         yield from _redirect(route.redirect, config, (*path, "redirect"))
 

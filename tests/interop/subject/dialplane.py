@@ -114,8 +114,14 @@ class Dialplane:
             "admin": {"address": ""},
             "listen": [{"address": f"udp:{_bracketed(host)}:{setup.port}"} for host in (setup.host, *setup.also)],
             "table": [{"name": name, "file": str(self._folder / f"{name}.csv")} for name in tables],
+            "target_set": _target_sets(setup.gateways),
             "route": [_route(rule, f"table{place}") for place, rule in enumerate(setup.rules)],
         }
+
+
+def _target_sets(gateways: tuple[str, ...]) -> list[dict[str, Any]]:
+    targets = [{"uri": uri, "priority": place} for place, uri in enumerate(gateways)]
+    return [{"name": "gateways", "policy": "priority", "targets": targets}] if targets else []
 
 
 def _route(rule: Rule, table: str) -> dict[str, Any]:
@@ -166,4 +172,6 @@ def _pairs(values: dict[str, Any]) -> str:
 def _inline(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_inline(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(item) for item in value) + "]"
     return json.dumps(value)

@@ -31,7 +31,7 @@ class Rule:
     strip: int = 0
     """Characters to take off the front of the user part before forwarding."""
     forward: str | None = None
-    """A SIP URI, or ``request-uri``."""
+    """A SIP URI, ``request-uri``, or ``gateways`` for those of the setup."""
     lookup: bool = False
     redirect: tuple[str, ...] = ()
     status: int = 302
@@ -59,6 +59,8 @@ class Setup:
     """Who is never challenged, and may be relayed to other domains."""
     rules: tuple[Rule, ...] = ()
     """Without a rule that fits: our domains are looked up in the location table, others go where the URI says."""
+    gateways: tuple[str, ...] = ()
+    """SIP URIs; each is tried when the one before it fails."""
     min_expires: int = 60
     max_expires: int = 7200
     default_expires: int = 3600

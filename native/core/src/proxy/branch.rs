@@ -1,9 +1,11 @@
-//! The branch of a stateless forward, and how its response is known again. RFC 3261 §16.11, RFC 5393 §4.2.
+//! The branch of a forward, and how its response is known again. RFC 3261 §16.6 step 8, §16.11, RFC 5393 §4.2.
 //!
-//! A branch is `z9hG4bK` `dp` `s` LISTENER MAC LOOP, or, when the request came by a connection, on which its response must
-//! go back, `z9hG4bK` `dp` `c` LISTENER CONNECTION MAC LOOP. The MAC covers what §16.11 makes the same for each retransmission
+//! A branch is `z9hG4bKdp` KIND LISTENER [CONNECTION] MAC LOOP [FORK]. CONNECTION is there when the request came by one,
+//! on which its response must go back; FORK when a transaction is kept. The MAC covers what §16.11 makes the same for each retransmission
 //! and what a response carries back: the next Via's branch, Call-ID, CSeq number, and where the request came from. So a
-//! response is forwarded only if it answers a request that we forwarded, and only to where that request came from.
+//! response is forwarded only if it answers a request that we forwarded, and only to where that request came from, whether or
+//! not its transaction is still kept: the worker that kept it may have died. The MAC of a branch with a transaction covers FORK
+//! too, and so is a word that names the branch.
 
 use crate::keys::Keys;
 use crate::path::{ConnectionId, ListenerId};
@@ -12,12 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 
 /// RFC 3261 §8.1.1.7.
 pub(crate) const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
-/// What follows the cookie in each branch of ours; `s` for stateless, `c` for the same with a connection.
-const MARK: &[u8] = b"z9hG4bKdps";
-const MARK_CONNECTION: &[u8] = b"z9hG4bKdpc";
+/// What each branch of ours begins with; KIND follows.
+const MARK: &[u8] = b"z9hG4bKdp";
+const KIND: usize = 1;
 const LISTENER: usize = 2;
 const LOOP: usize = 8;
-const LEN: usize = MARK.len() + LISTENER + WORD + LOOP;
+const FORK: usize = 2;
 
 /// What makes a forwarded request unique and comes back in its response.
 #[derive(Clone, Copy, Debug)]
@@ -40,18 +42,35 @@ pub(crate) struct Origin<'b> {
     pub connection: ConnectionId,
 }
 
-/// Appends the branch for a request with this origin. `loop_hash` is [`loop_hash`] of the request.
-pub(crate) fn push(keys: &Keys, origin: &Origin<'_>, loop_hash: u64, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
-    if origin.connection == ConnectionId(0) {
-        out.extend_from_slice(MARK);
-        push_base32(origin.listener.0.into(), LISTENER, out);
-    } else {
-        out.extend_from_slice(MARK_CONNECTION);
-        push_base32(origin.listener.0.into(), LISTENER, out);
+/// Appends the branch for a request with this origin; `fork` is its number if a transaction is kept, `loop_hash` the
+/// [`loop_hash`] of the request. Returns the MAC, which names the branch.
+pub(crate) fn push(
+    keys: &Keys,
+    origin: &Origin<'_>,
+    fork: Option<u8>,
+    loop_hash: u64,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> u64 {
+    let connected = origin.connection != ConnectionId(0);
+    out.extend_from_slice(MARK);
+    out.push(match (fork, connected) {
+        (None, false) => b's',
+        (None, true) => b'c',
+        (Some(_), false) => b't',
+        (Some(_), true) => b'u',
+    });
+    push_base32(origin.listener.0.into(), LISTENER, out);
+    if connected {
         push_base32(origin.connection.0, WORD, out);
     }
-    push_base32(mac(keys, origin, scratch), WORD, out);
+    let word = mac(keys, origin, fork, scratch);
+    push_base32(word, WORD, out);
     push_base32(loop_hash, LOOP, out);
+    if let Some(fork) = fork {
+        push_base32(fork.into(), FORK, out);
+    }
+    word
 }
 
 /// A branch that has the shape of ours.
@@ -59,6 +78,8 @@ pub(crate) fn push(keys: &Keys, origin: &Origin<'_>, loop_hash: u64, scratch: &m
 pub(crate) struct Ours {
     /// Listener that the request came in by.
     pub listener: ListenerId,
+    /// Number of the branch, if its transaction was kept.
+    pub fork: Option<u8>,
     /// Connection that it came in by; 0 for a datagram.
     pub connection: ConnectionId,
     mac: u64,
@@ -68,18 +89,25 @@ pub(crate) struct Ours {
 impl Ours {
     /// Takes a branch apart; `None` if it is not of our shape.
     pub(crate) fn read(branch: &[u8]) -> Option<Self> {
-        let (rest, connection) = match branch.strip_prefix(MARK) {
-            Some(rest) => (rest, 0),
-            None => (branch.strip_prefix(MARK_CONNECTION)?, WORD),
+        let (&kind, rest) = branch.strip_prefix(MARK)?.split_first()?;
+        let (connection, fork) = match kind {
+            b's' => (0, 0),
+            b'c' => (WORD, 0),
+            b't' => (0, FORK),
+            b'u' => (WORD, FORK),
+            _ => return None,
         };
-        if branch.len() != LEN + connection {
+        if branch.len() != MARK.len() + KIND + LISTENER + connection + WORD + LOOP + fork {
             return None;
         }
         let (listener, rest) = rest.split_at_checked(LISTENER)?;
         let (connection, rest) = rest.split_at_checked(connection)?;
-        let (mac, looping) = rest.split_at_checked(WORD)?;
+        let (mac, rest) = rest.split_at_checked(WORD)?;
+        let (looping, fork) = rest.split_at_checked(LOOP)?;
+        let fork = if fork.is_empty() { None } else { Some(u8::try_from(read_base32(fork)?).ok()?) };
         Some(Self {
             listener: ListenerId(u8::try_from(read_base32(listener)?).ok()?),
+            fork,
             connection: ConnectionId(read_base32(connection)?),
             mac: read_base32(mac)?,
             looping: read_base32(looping)?,
@@ -89,7 +117,12 @@ impl Ours {
     /// Whether we made this branch for a request with this origin.
     pub(crate) fn is_authentic(&self, keys: &Keys, origin: &Origin<'_>, scratch: &mut Vec<u8>) -> bool {
         // One comparison of two words: nothing of the MAC leaks through time.
-        self.mac == mac(keys, origin, scratch)
+        self.mac == mac(keys, origin, self.fork, scratch)
+    }
+
+    /// What [`push`] returned.
+    pub(crate) fn word(&self) -> u64 {
+        self.mac
     }
 
     /// Whether the request that this branch was made for had the same [`loop_hash`].
@@ -115,7 +148,7 @@ pub(crate) fn loop_hash<'b>(
     keys.looping.hash(scratch) & ((1 << (5 * LOOP)) - 1)
 }
 
-fn mac(keys: &Keys, origin: &Origin<'_>, scratch: &mut Vec<u8>) -> u64 {
+fn mac(keys: &Keys, origin: &Origin<'_>, fork: Option<u8>, scratch: &mut Vec<u8>) -> u64 {
     scratch.clear();
     scratch.push(origin.listener.0);
     scratch.extend_from_slice(&origin.reply_to.port().to_be_bytes());
@@ -136,6 +169,9 @@ fn mac(keys: &Keys, origin: &Origin<'_>, scratch: &mut Vec<u8>) -> u64 {
         scratch.extend_from_slice(origin.sent_by);
         scratch.push(b' ');
         scratch.extend_from_slice(origin.from_tag);
+    }
+    if let Some(fork) = fork {
+        scratch.extend_from_slice(&[0, fork]);
     }
     keys.branch.hash(scratch)
 }
@@ -161,8 +197,7 @@ mod tests {
     fn made(origin: &Origin<'_>) -> Ours {
         let keys = Keys::derive(&[7; SECRET_LEN]);
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
-        push(&keys, origin, 0x12_3456_789a, &mut scratch, &mut out);
-        assert_eq!(out.len(), LEN + if origin.connection == ConnectionId(0) { 0 } else { WORD });
+        push(&keys, origin, None, 0x12_3456_789a, &mut scratch, &mut out);
         Ours::read(&out).expect("our own shape")
     }
 
@@ -205,6 +240,24 @@ mod tests {
             assert_eq!(made(&one), made(&one));
             assert_ne!(made(&one), made(&Origin { from_tag: b"other", ..one }), "{branch:?}");
             assert_ne!(made(&one), made(&Origin { sent_by: b"other", ..one }), "{branch:?}");
+        }
+    }
+
+    #[test]
+    fn each_fork_has_a_word_of_its_own() {
+        let keys = Keys::derive(&[7; SECRET_LEN]);
+        let (mut scratch, mut words) = (Vec::new(), vec![made(&origin()).word()]);
+        for fork in [0, 1, 255] {
+            let mut out = Vec::new();
+            let word = push(&keys, &origin(), Some(fork), 0x12_3456_789a, &mut scratch, &mut out);
+            let ours = Ours::read(&out).expect("our own shape");
+            assert_eq!((ours.word(), ours.fork), (word, Some(fork)));
+            assert!(ours.is_authentic(&keys, &origin(), &mut scratch) && ours.looped(0x12_3456_789a));
+            assert!(!words.contains(&word), "{fork}");
+            words.push(word);
+            let mut other = out.clone();
+            *other.last_mut().expect("a digit") = b'5';
+            assert!(!Ours::read(&other).expect("the shape").is_authentic(&keys, &origin(), &mut scratch));
         }
     }
 

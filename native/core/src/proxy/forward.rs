@@ -37,6 +37,12 @@ pub(crate) struct Forward<'a> {
     pub receiver: Option<Side<'a>>,
     /// Insert Record-Route.
     pub record_route: bool,
+    /// Number of the branch, if a transaction is kept.
+    pub fork: Option<u8>,
+    /// Whether later requests of the dialog are to be kept in transactions too: as the first was.
+    pub stateful: bool,
+    /// Max-Breadth of this branch (RFC 5393 §5.3.3); `None` leaves the field as it came.
+    pub breadth: Option<u8>,
     /// Take off what a stranger says about who he is.
     pub strip_identity: bool,
     /// What the branch is made of.
@@ -56,7 +62,8 @@ pub(crate) struct Side<'a> {
     pub flow: Option<Path>,
 }
 
-/// Writes the edits of §16.6 steps 2 to 8 for `message`, whose top Via is `via`.
+/// Writes the edits of §16.6 steps 2 to 8 for `message`, whose top Via is `via`. Returns the word that names the branch, if
+/// its transaction is kept.
 pub(crate) fn edits(
     message: &Message<'_>,
     via: &Via<'_>,
@@ -65,12 +72,14 @@ pub(crate) fn edits(
     keys: &Keys,
     scratch: &mut Vec<u8>,
     edits: &mut Edits,
-) {
+) -> u64 {
     edits.clear();
     request_uri(message, forward, edits);
     let top = message.fields_start();
+    let mut word = 0;
+    let breadth = message.first(HeaderId::MAX_BREADTH);
     edits.insert_with(top, |out| {
-        push_via(forward, keys, scratch, out);
+        word = push_via(forward, keys, scratch, out);
         push_record_route(forward, keys, out);
         push_routes(forward, out);
         if max_forwards.is_none() {
@@ -78,7 +87,15 @@ pub(crate) fn edits(
             push_decimal(MAX_FORWARDS.into(), out);
             out.extend_from_slice(b"\r\n");
         }
+        if let (Some(share), None) = (forward.breadth, breadth) {
+            out.extend_from_slice(b"Max-Breadth: ");
+            push_decimal(share.into(), out);
+            out.extend_from_slice(b"\r\n");
+        }
     });
+    if let (Some(share), Some(field)) = (forward.breadth, breadth) {
+        edits.replace_with(field.value_range(), |out| push_decimal(share.into(), out));
+    }
     mark_source(via, forward.source, edits);
     // Step 3.
     if let (Some(hops), Some(field)) = (max_forwards, message.first(HeaderId::MAX_FORWARDS)) {
@@ -99,6 +116,7 @@ pub(crate) fn edits(
     if !forward.last_route.is_empty() {
         edits.insert_with(message.fields_end(), |out| push_route(forward.last_route, out));
     }
+    word
 }
 
 /// RFC 3261 §18.3: what is sent by a stream of octets says where it ends. Datagrams and WebSockets need not (RFC 7118 §5).
@@ -137,7 +155,7 @@ fn push_record_route(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
             out.push(b'@');
         }
         out.extend_from_slice(&side.listener.texts(side.transport).route);
-        push_token(keys, forward.origin.call_id, out);
+        push_token(keys, forward.origin.call_id, forward.stateful, out);
         out.extend_from_slice(b">\r\n");
     }
 }
@@ -156,10 +174,11 @@ fn push_route(values: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Step 8: our Via.
-fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> u64 {
     out.extend_from_slice(&forward.sender.texts(forward.transport).via);
-    branch::push(keys, &forward.origin, forward.loop_hash, scratch, out);
+    let word = branch::push(keys, &forward.origin, forward.fork, forward.loop_hash, scratch, out);
     out.extend_from_slice(b"\r\n");
+    word
 }
 
 /// RFC 3261 §18.2.1, RFC 3581 §4: the Via it came with tells where it really came from.

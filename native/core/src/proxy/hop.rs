@@ -21,6 +21,8 @@ pub(crate) struct Leaving<'a> {
     /// Next hop.
     pub next: Next<'a>,
     pub record_route: bool,
+    /// Whether the request is kept in a transaction.
+    pub stateful: bool,
 }
 
 /// A next hop.
@@ -45,6 +47,18 @@ pub(crate) enum Found {
 
 /// Address and listener for a next hop. `preferred` is the listener to use if it can.
 pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, names: &mut Names, now_ms: u64) -> Found {
+    find_after(hop, 0, preferred, snapshot, names, now_ms)
+}
+
+/// The same, leaving out the first `tried` addresses that could be reached.
+fn find_after(
+    hop: &NextHop,
+    tried: usize,
+    preferred: ListenerId,
+    snapshot: &Snapshot,
+    names: &mut Names,
+    now_ms: u64,
+) -> Found {
     let transport = hop.transport.unwrap_or(Transport::Udp);
     if !snapshot.has(transport) {
         return Found::Nowhere("no listener has its transport");
@@ -52,14 +66,14 @@ pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, na
     match &hop.host {
         HopHost::Address(ip) => {
             let port = hop.port.unwrap_or(default_port(transport));
-            reach(snapshot, preferred, transport, ConnectionId(0), &[SocketAddr::new(*ip, port)])
+            reach(snapshot, preferred, transport, ConnectionId(0), &[SocketAddr::new(*ip, port)], tried)
         }
         HopHost::Name(name) => {
             // RFC 5922 §7.1: it must show a certificate for the name that was asked for, not for where it was found.
             let host = if transport == Transport::Tls { host_number(&snapshot.keys, name) } else { ConnectionId(0) };
             let question = Question { host: name.clone(), port: hop.port, transport };
             match names.look(now_ms, &question) {
-                Known::Addresses(addresses) => reach(snapshot, preferred, transport, host, addresses),
+                Known::Addresses(addresses) => reach(snapshot, preferred, transport, host, addresses, tried),
                 Known::Nowhere => Found::Nowhere("its name cannot be resolved"),
                 Known::Asked => Found::Asked(question),
             }
@@ -67,18 +81,20 @@ pub(crate) fn find(hop: &NextHop, preferred: ListenerId, snapshot: &Snapshot, na
     }
 }
 
-/// First of `addresses` that a listener can send to.
+/// First of `addresses` that a listener can send to, after `tried` others.
 fn reach(
     snapshot: &Snapshot,
     preferred: ListenerId,
     transport: Transport,
     connection: ConnectionId,
     addresses: &[SocketAddr],
+    tried: usize,
 ) -> Found {
-    let found = addresses.iter().find_map(|&peer| {
+    let mut reached = addresses.iter().filter_map(|&peer| {
         let listener = sender(&snapshot.listeners, preferred, transport, peer)?;
         Some(Path { transport, listener, connection, peer })
     });
+    let found = reached.nth(tried);
     found.map_or(Found::Nowhere("no listener has its family of addresses"), Found::Path)
 }
 
@@ -88,19 +104,26 @@ pub(crate) fn host_number(keys: &Keys, host: &[u8]) -> ConnectionId {
 }
 
 impl<S> Turn<'_, '_, S> {
-    /// Address and listener for the request; without one, `Err(Some(status))` to be answered, or `Err(None)` when it waits
-    /// for its name.
-    pub(crate) fn find_path(&mut self, leaving: &Leaving<'_>) -> Result<Path, Option<u16>> {
+    /// Address and listener for the request, after `tried` addresses that failed.
+    pub(crate) fn look_for(&mut self, leaving: &Leaving<'_>, tried: usize) -> Found {
         let preferred = self.path.listener;
-        let found = match leaving.next {
-            Next::Path(path) => reach(self.snapshot, path.listener, path.transport, path.connection, &[path.peer]),
+        match leaving.next {
+            Next::Path(path) => {
+                reach(self.snapshot, path.listener, path.transport, path.connection, &[path.peer], tried)
+            }
             Next::Hop(hop) => {
-                let found = find(hop, preferred, self.snapshot, &mut self.work.names, self.now.monotonic_ms);
+                let (names, now_ms) = (&mut self.work.names, self.now.monotonic_ms);
+                let found = find_after(hop, tried, preferred, self.snapshot, names, now_ms);
                 self.work.note(|| format!("next hop {hop}"));
                 found
             }
-        };
-        match found {
+        }
+    }
+
+    /// Address and listener for the request; without one, `Err(Some(status))` to be answered, or `Err(None)` when it waits
+    /// for its name.
+    pub(crate) fn find_path(&mut self, leaving: &Leaving<'_>) -> Result<Path, Option<u16>> {
+        match self.look_for(leaving, 0) {
             Found::Path(path) => Ok(path),
             Found::Nowhere(why) => {
                 self.work.note(|| why.into());

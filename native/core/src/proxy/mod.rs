@@ -1,6 +1,7 @@
 //! Proxy. RFC 3261 §16; one module for each part of the chapter.
 
 pub(crate) mod branch;
+pub(crate) mod context;
 pub(crate) mod flow;
 pub(crate) mod forward;
 pub(crate) mod hop;

@@ -1,4 +1,4 @@
-//! A request's way through a proxy that keeps no transaction. RFC 3261 §16.3 to §16.6, §16.11.
+//! A request's way through the proxy. RFC 3261 §16.3 to §16.6, §16.11.
 
 use super::branch::Origin;
 use super::branch::{self, Ours};
@@ -7,10 +7,12 @@ use super::route::{self, Routed};
 use super::{flow, hop};
 use crate::auth::Identity;
 use crate::counter::Counter;
+use crate::path::{Path, Transport};
 use crate::respond::{Answer, TAG, push_tag};
 use crate::store::Store;
 use crate::turn::{Step, Turn};
 use dialplane_syntax::{Essentials, HeaderId, Method, SipUri, Uri, Via, check};
+use std::collections::VecDeque;
 
 /// What is known of a request once §16.3 and §16.4 are done.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,11 @@ pub(crate) fn handle<S: Store>(turn: &mut Turn<'_, '_, S>) -> Step {
             return turn.respond(Answer { status: rejection.status, reason: rejection.reason.as_bytes(), lines: b"" });
         }
     };
+    if !turn.contexts.table.is_empty()
+        && let Some(step) = turn.belongs(&essentials)
+    {
+        return step;
+    }
     let request = match turn.preprocess(essentials) {
         Ok(request) => request,
         Err(step) => return step,
@@ -63,21 +70,11 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     fn preprocess(&mut self, essentials: Essentials<'b>) -> Result<Request<'b>, Step> {
         let snapshot = self.snapshot;
         let method = essentials.cseq.method;
-        let received = self.message.uri().unwrap_or_default();
-        let routed = route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, self.path, |uri| {
-            snapshot.is_own(uri)
-        });
+        let loop_hash = self.loop_hash(self.message.uri().unwrap_or_default());
         // Step 2: the scheme is asked for once a target is looked for; here only whether the URI can be read.
-        let uri = match essentials.uri {
-            Some(uri) if !routed.repaired => uri,
-            _ => match Uri::parse(routed.uri) {
-                Ok(uri) => uri,
-                Err(_) => return Err(self.refuse(400)),
-            },
+        let Some(request) = self.read(essentials, loop_hash) else {
+            return Err(self.refuse(400));
         };
-        let loop_hash = self.loop_hash(received);
-        let trusted = snapshot.trusted.contains(self.path.peer.ip());
-        let request = Request { method, essentials, routed, uri, trusted, loop_hash };
         if method == Method::Ack && self.is_own_ack(&request) {
             self.work.note(|| "ACK of our own final response: absorbed".into());
             return Err(Step::Done);
@@ -98,6 +95,21 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             return Err(self.refuse_extensions(HeaderId::PROXY_REQUIRE));
         }
         Ok(request)
+    }
+
+    /// §16.4, without a decision; `None` when the request URI cannot be read.
+    pub(crate) fn read(&self, essentials: Essentials<'b>, loop_hash: u64) -> Option<Request<'b>> {
+        let snapshot = self.snapshot;
+        let received = self.message.uri().unwrap_or_default();
+        let routed = route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, self.path, |uri| {
+            snapshot.is_own(uri)
+        });
+        let uri = match essentials.uri {
+            Some(uri) if !routed.repaired => uri,
+            _ => Uri::parse(routed.uri).ok()?,
+        };
+        let trusted = snapshot.trusted.contains(self.path.peer.ip());
+        Some(Request { method: essentials.cseq.method, essentials, routed, uri, trusted, loop_hash })
     }
 
     /// 420 with what we do not support. RFC 3261 §8.2.2.3, §16.3 step 5.
@@ -187,6 +199,50 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
 
     /// §16.6: sends the request to `hop`.
     pub(crate) fn forward(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
+        if leaving.stateful && makes_transaction(request.method) {
+            return self.begin(request, leaving, VecDeque::new());
+        }
+        self.pass_by(request, leaving)
+    }
+
+    /// The same without a transaction. §16.11.
+    pub(crate) fn pass_by(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
+        let to = match self.find_path(leaving) {
+            Ok(to) => to,
+            Err(None) => return Step::Done,
+            Err(Some(status)) => {
+                self.work.counters.count(Counter::NoTarget);
+                return self.refuse(status);
+            }
+        };
+        // Where the next hop would lose what the one before cannot send again, somebody has to keep it.
+        if self.path.transport != Transport::Udp
+            && to.transport == Transport::Udp
+            && makes_transaction(request.method)
+            && !self.contexts.table.is_full()
+        {
+            return self.begin(request, leaving, VecDeque::new());
+        }
+        // Without a context, CANCEL and ACK go where its first branch went, under the same name.
+        let fork = leaving.stateful.then_some(0);
+        if self.compose(request, leaving, &to, fork, None).is_none() {
+            return self.refuse(500);
+        }
+        self.work.counters.count(Counter::ForwardedRequests);
+        self.work.note(|| format!("forwarded to {}", to.peer));
+        Step::Forward(to)
+    }
+
+    /// The edits with which the request leaves for `to`. Returns the word that names branch number `fork` if its transaction is
+    /// kept; `None` when a listener is gone.
+    pub(crate) fn compose(
+        &mut self,
+        request: &Request<'b>,
+        leaving: &hop::Leaving<'_>,
+        to: &Path,
+        fork: Option<u8>,
+        breadth: Option<u8>,
+    ) -> Option<u64> {
         let snapshot = self.snapshot;
         let transport = self.path.transport;
         let reply_to = reply_address_of_request(&request.essentials.via, self.path.peer, transport);
@@ -201,28 +257,19 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             listener: self.path.listener,
             connection: self.path.connection,
         };
-        let to = match self.find_path(leaving) {
-            Ok(to) => to,
-            Err(None) => return Step::Done,
-            Err(Some(status)) => {
-                self.work.counters.count(Counter::NoTarget);
-                return self.refuse(status);
-            }
-        };
-        let (Some(sender), Some(receiver)) = (
-            snapshot.listeners.get(usize::from(to.listener.0)),
-            snapshot.listeners.get(usize::from(self.path.listener.0)),
-        ) else {
-            return self.refuse(500);
-        };
+        let sender = snapshot.listeners.get(usize::from(to.listener.0))?;
+        let receiver = snapshot.listeners.get(usize::from(self.path.listener.0))?;
+        let mut routed = request.routed;
+        // The value of a strict router stands in the start line (§16.6 step 6).
+        routed.popped += usize::from(!leaving.last_route.is_empty());
         let came_by = flow::is_needed(self.path, &essentials.via).then_some(*self.path);
-        let leaves_by = matches!(leaving.next, hop::Next::Path(_)).then_some(to);
+        let leaves_by = matches!(leaving.next, hop::Next::Path(_)).then_some(*to);
         // One value is enough when both sides are reached alike.
         let differs = to.listener != self.path.listener || to.transport != transport || came_by.is_some();
         let receiver = super::forward::Side { listener: receiver, transport, flow: came_by };
         let forward = super::forward::Forward {
             uri: leaving.uri,
-            routed: request.routed,
+            routed,
             path: leaving.path,
             last_route: leaving.last_route,
             sender,
@@ -230,13 +277,16 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             flow: leaves_by,
             receiver: (differs || leaves_by.is_some()).then_some(receiver),
             record_route: leaving.record_route && makes_dialog(request),
+            fork,
+            stateful: leaving.stateful,
+            breadth,
             strip_identity: snapshot.challenge && !request.trusted,
             origin,
             loop_hash: request.loop_hash,
             source: self.path.peer,
         };
         let work = &mut *self.work;
-        super::forward::edits(
+        Some(super::forward::edits(
             &self.message,
             &request.essentials.via,
             request.essentials.max_forwards,
@@ -244,11 +294,13 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             &snapshot.keys,
             &mut work.scratch,
             &mut work.edits,
-        );
-        work.counters.count(Counter::ForwardedRequests);
-        work.note(|| format!("forwarded to {}", to.peer));
-        Step::Forward(to)
+        ))
     }
+}
+
+/// Whether a request has a transaction: ACK for a 2xx has none, and CANCEL without that of its INVITE gets none (§16.10).
+pub(crate) fn makes_transaction(method: Method) -> bool {
+    !matches!(method, Method::Ack | Method::Cancel)
 }
 
 /// Whether Record-Route means anything in this request: one that begins a dialog, or refreshes its target

@@ -8,6 +8,8 @@ use dialplane_syntax::{Element, Field, HeaderId, Message, NameAddr, SipUri, Uri}
 
 /// URI parameter of our Record-Route; its value is [`push_token`] of the dialog's Call-ID.
 const TOKEN: &[u8] = b"dp";
+/// See [`push_token`].
+const STATEFUL: u8 = b't';
 /// Our own values that may stand on top: two when the proxy changed sides (RFC 5658 §5).
 const MOST_OWN: usize = 2;
 
@@ -29,9 +31,24 @@ pub(crate) struct Routed<'b> {
     /// Whether a value that named us had been made by us for this Call-ID: the request belongs to a dialog that passed
     /// our checks when it began.
     pub authentic: bool,
+    /// Whether that value says that the first request of the dialog was kept in a transaction.
+    pub stateful: bool,
 }
 
 impl Routed<'_> {
+    /// Takes note of the token in a value that names us, if it was made for this Call-ID.
+    fn token(&mut self, uri: &SipUri<'_>, call_id: &[u8], keys: &Keys) {
+        let Some(Some(token)) = uri.params.find(TOKEN) else { return };
+        let (token, stateful) = match token.split_last() {
+            Some((&STATEFUL, token)) if token.len() == WORD => (token, true),
+            _ => (token, false),
+        };
+        if token.len() == WORD && read_base32(token) == Some(keys.route.hash(call_id)) {
+            self.authentic = true;
+            self.stateful |= stateful;
+        }
+    }
+
     /// Whether Route value number `place` (from 0) stays in the forwarded request.
     fn keeps(&self, place: usize) -> bool {
         place >= self.popped && !(self.repaired && place + 1 == self.count)
@@ -85,7 +102,8 @@ pub(crate) fn preprocess<'b>(
     source: &Path,
     is_own: impl Fn(&SipUri<'b>) -> bool,
 ) -> Routed<'b> {
-    let mut routed = Routed { uri, repaired: false, popped: 0, count: 0, next: None, flow: None, authentic: false };
+    let mut routed =
+        Routed { uri, repaired: false, popped: 0, count: 0, next: None, flow: None, authentic: false, stateful: false };
     if message.first(HeaderId::ROUTE).is_none() {
         return routed;
     }
@@ -96,7 +114,7 @@ pub(crate) fn preprocess<'b>(
             match own_route(&element, &is_own) {
                 Some(route) => {
                     routed.popped += 1;
-                    routed.authentic |= is_token(&route, call_id, keys);
+                    routed.token(&route, call_id, keys);
                     // RFC 5626 §5.3.1: the flow that the request itself came by is not the one it is for.
                     let flow = route.user.and_then(|token| flow::read(keys, token));
                     routed.flow = routed.flow.or(flow.filter(|flow| flow != source));
@@ -122,7 +140,7 @@ pub(crate) fn preprocess<'b>(
         && routed.popped < routed.count
         && let Some(address) = address(&last)
     {
-        routed.authentic |= is_token(&sip, call_id, keys);
+        routed.token(&sip, call_id, keys);
         routed.uri = address.uri;
         routed.repaired = true;
         if routed.popped + 1 == routed.count {
@@ -137,21 +155,18 @@ pub(crate) fn address<'b>(element: &Element<'b>) -> Option<NameAddr<'b>> {
     NameAddr::parse(element.value, element.range().start, HeaderId::ROUTE).ok()
 }
 
-/// Appends the token that proves that a Record-Route value is ours.
-pub(crate) fn push_token(keys: &Keys, call_id: &[u8], out: &mut Vec<u8>) {
+/// Appends the token that proves that a Record-Route value is ours. Behind it stands `t` if the requests of the dialog are to
+/// be kept in transactions.
+pub(crate) fn push_token(keys: &Keys, call_id: &[u8], stateful: bool, out: &mut Vec<u8>) {
     push_base32(keys.route.hash(call_id), WORD, out);
+    if stateful {
+        out.push(STATEFUL);
+    }
 }
 
 fn own_route<'b>(element: &Element<'b>, is_own: &impl Fn(&SipUri<'b>) -> bool) -> Option<SipUri<'b>> {
     match Uri::parse(address(element)?.uri) {
         Ok(Uri::Sip(sip)) if is_own(&sip) => Some(sip),
         _ => None,
-    }
-}
-
-fn is_token(uri: &SipUri<'_>, call_id: &[u8], keys: &Keys) -> bool {
-    match uri.params.find(TOKEN) {
-        Some(Some(token)) if token.len() == WORD => read_base32(token) == Some(keys.route.hash(call_id)),
-        _ => false,
     }
 }

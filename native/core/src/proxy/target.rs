@@ -3,19 +3,21 @@
 //! In this order: a Route that is left decides; a request inside a dialog goes where its URI says; OPTIONS for ourselves is
 //! answered, whatever the rules say, so that whoever asks whether we live learns it; the rules of the configuration; then what is left is ours to look up, or to relay for somebody we know.
 
+use super::context::Target;
 use super::hop::{Leaving, Next};
-use super::request::Request;
+use super::request::{Request, makes_transaction};
 use super::route::address;
 use crate::counter::Counter;
-use crate::registrar::lookup::by_preference;
-use crate::registrar::record::Bindings;
+use crate::registrar::lookup::{UNSAID, by_preference};
+use crate::registrar::record::{Binding, Bindings};
 use crate::respond::Answer;
-use crate::routing::target::{HashBy, NextHop, Policy, TargetSetId, is_up};
-use crate::routing::{Action, ForwardTo, RedirectTo, RouteKey, Rule};
+use crate::routing::target::{Choices, HashBy, NextHop, Policy, TargetSet, TargetSetId, is_up};
+use crate::routing::{Action, ForwardTo, Mode, RedirectTo, RouteKey, Rule};
 use crate::store::{Store, Table, TargetHealth as _};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Method, SipUri, Uri};
+use std::collections::VecDeque;
 
 impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     /// Finds the target and sends the request there.
@@ -26,12 +28,14 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         if let Some(flow) = request.routed.flow.filter(|_| request.routed.authentic) {
             self.work.note(|| "inside a dialog: by the flow in its Route".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
-            return self.forward(request, &Leaving { uri: None, path: b"", last_route: b"", next, record_route });
+            let stateful = request.routed.stateful;
+            let leaving = Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful };
+            return self.forward(request, &leaving);
         }
         let own = request.sip_uri().is_some_and(|uri| self.snapshot.is_own(&uri));
         if request.routed.authentic && !own {
             self.work.note(|| "inside a dialog: to its URI".into());
-            return self.by_uri(request, self.snapshot.record_route);
+            return self.by_uri(request, self.snapshot.record_route, request.routed.stateful);
         }
         if own && request.method == Method::Options && !has_user(request) {
             return self.capabilities();
@@ -79,7 +83,9 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         };
         self.work.note(|| format!("by its Route to {hop}"));
         let record_route = self.snapshot.record_route;
-        let mut leaving = Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route };
+        let stateful = request.routed.stateful;
+        let mut leaving =
+            Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route, stateful };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
@@ -89,24 +95,23 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         last_route.push(b'<');
         last_route.extend_from_slice(request.routed.uri);
         last_route.push(b'>');
-        let mut request = *request;
-        request.routed.popped += 1;
         leaving.uri = Some(address.uri);
         leaving.last_route = &last_route;
-        let step = self.forward(&request, &leaving);
+        let step = self.forward(request, &leaving);
         self.work.uri = last_route;
         step
     }
 
     /// To where the request URI points.
-    fn by_uri(&mut self, request: &Request<'b>, record_route: bool) -> Step {
+    fn by_uri(&mut self, request: &Request<'b>, record_route: bool, stateful: bool) -> Step {
         let Some(uri) = request.sip_uri() else {
             return self.refuse(416);
         };
         let Ok(hop) = NextHop::of(&uri) else {
             return self.refuse(400);
         };
-        self.forward(request, &Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route })
+        let next = Next::Hop(&hop);
+        self.forward(request, &Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful })
     }
 
     /// What a rule of the configuration says.
@@ -135,7 +140,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             }
             Action::Lookup if request.method == Method::Register => self.register(request),
             Action::Lookup => match self.authenticate(request, rule.authenticate) {
-                Ok(()) => self.by_location(request, record_route),
+                Ok(()) => self.by_location(request, record_route, rule.mode != Some(Mode::Stateless)),
                 Err(step) => step,
             },
             Action::Forward(to) => {
@@ -153,13 +158,26 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let mut uri = std::mem::take(&mut self.work.uri);
         uri.clear();
         let rewritten = !rule.rewrite.is_nothing() && rewrite_user(request, rule, &mut uri);
-        let leaving =
-            |next| Leaving { uri: rewritten.then_some(uri.as_slice()), path: b"", last_route: b"", next, record_route };
+        let stateful = rule.mode == Some(Mode::Stateful);
+        let leaving = |next| Leaving {
+            uri: rewritten.then_some(uri.as_slice()),
+            path: b"",
+            last_route: b"",
+            next,
+            record_route,
+            stateful,
+        };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
-            ForwardTo::Set(set) => match self.choose(request, *set) {
-                Some(hop) => self.forward(request, &leaving(Next::Hop(hop))),
-                None => self.refuse(503),
+            ForwardTo::Set(set) => match rule.mode.unwrap_or_else(|| self.mode_of(*set)) {
+                Mode::Stateless => match self.choose(request, *set) {
+                    Some(hop) => self.forward(request, &leaving(Next::Hop(hop))),
+                    None => self.refuse(503),
+                },
+                Mode::Stateful => {
+                    let leaving = |next| Leaving { stateful: true, ..leaving(next) };
+                    self.by_target_set(request, *set, leaving)
+                }
             },
             ForwardTo::RequestUri => match request.sip_uri().map(|uri| NextHop::of(&uri)) {
                 Some(Ok(hop)) => self.forward(request, &leaving(Next::Hop(&hop))),
@@ -171,29 +189,66 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         step
     }
 
+    /// What the rule of a set with more than one target means when it does not say: whoever names several hops wants the
+    /// next one tried when one fails.
+    fn mode_of(&self, set: TargetSetId) -> Mode {
+        match self.snapshot.routes.target_set(set) {
+            Some(set) if set.targets().len() > 1 => Mode::Stateful,
+            Some(_) | None => Mode::Stateless,
+        }
+    }
+
+    /// To a target of a set; the others stand in for it.
+    fn by_target_set<'l>(
+        &mut self,
+        request: &Request<'b>,
+        id: TargetSetId,
+        leaving: impl Fn(Next<'l>) -> Leaving<'l>,
+    ) -> Step
+    where
+        't: 'l,
+    {
+        let Some(first) = self.choose(request, id) else { return self.refuse(503) };
+        let first = leaving(Next::Hop(first));
+        let mut rest = VecDeque::new();
+        if makes_transaction(request.method)
+            && let Some(set) = self.snapshot.routes.target_set(id)
+        {
+            let mut choices = Choices::new();
+            self.choices(request, set, &mut choices);
+            for (place, target) in choices.iter().skip(1).filter_map(|&choice| set.target(choice)).enumerate() {
+                rest.push_back(Target::new(&leaving(Next::Hop(&target.hop)), place as u16 + 1, true));
+            }
+            return self.begin(request, &first, rest);
+        }
+        self.forward(request, &first)
+    }
+
+    /// The targets of a set in the order in which this request tries them.
+    fn choices(&mut self, request: &Request<'b>, set: &TargetSet, out: &mut Choices) {
+        let (source, chance) = (self.path.peer.ip().to_string(), self.chance(request));
+        set.choose(set_key(set, request, source.as_bytes()), chance, self.store.health(), out);
+    }
+
+    /// What chance decides for this request: the same for each retransmission, CANCEL and ACK (§16.11).
+    fn chance(&mut self, request: &Request<'b>) -> u64 {
+        let scratch = &mut self.work.scratch;
+        scratch.clear();
+        scratch.extend_from_slice(request.essentials.via.branch.unwrap_or_default());
+        scratch.extend_from_slice(request.essentials.call_id);
+        self.snapshot.keys.looping.hash(scratch)
+    }
+
     /// The target of a set for this request: the same for each retransmission, CANCEL and ACK (§16.11).
     fn choose(&mut self, request: &Request<'b>, set: TargetSetId) -> Option<&'t NextHop> {
         let snapshot = self.snapshot;
         let set = snapshot.routes.target_set(set)?;
-        let essentials = &request.essentials;
-        let source;
-        let key: &[u8] = match set.policy() {
-            Policy::Hash(HashBy::CallId) => essentials.call_id,
-            Policy::Hash(HashBy::From) => essentials.from.uri,
-            Policy::Hash(HashBy::To) => essentials.to.uri,
-            Policy::Hash(HashBy::Uri) => request.routed.uri,
-            Policy::Hash(HashBy::Source) => {
-                source = self.path.peer.ip().to_string();
-                source.as_bytes()
-            }
-            Policy::Priority | Policy::RoundRobin | Policy::Weight => b"",
+        let source = match set.policy() {
+            Policy::Hash(HashBy::Source) => self.path.peer.ip().to_string(),
+            Policy::Hash(_) | Policy::Priority | Policy::RoundRobin | Policy::Weight => String::new(),
         };
-        let scratch = &mut self.work.scratch;
-        scratch.clear();
-        scratch.extend_from_slice(essentials.via.branch.unwrap_or_default());
-        scratch.extend_from_slice(essentials.call_id);
-        let chance = snapshot.keys.looping.hash(scratch);
-        let (id, _) = set.first(key, chance, self.store.health());
+        let chance = self.chance(request);
+        let (id, _) = set.first(set_key(set, request, source.as_bytes()), chance, self.store.health());
         let target = set.target(id)?;
         if let Some(trace) = &mut self.work.trace {
             for other in set.targets() {
@@ -214,7 +269,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         }
         if !own {
             return match self.may_relay(request) {
-                Ok(()) => self.by_uri(request, self.snapshot.record_route),
+                Ok(()) => self.by_uri(request, self.snapshot.record_route, false),
                 Err(step) => step,
             };
         }
@@ -225,7 +280,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             method if !has_user(request) && is_ack_or_cancel(method) => Step::Done,
             _ if !has_user(request) => self.refuse(404),
             _ => match self.authenticate(request, None) {
-                Ok(()) => self.by_location(request, self.snapshot.record_route),
+                Ok(()) => self.by_location(request, self.snapshot.record_route, true),
                 Err(step) => step,
             },
         }
@@ -239,20 +294,17 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         self.respond(Answer { status: 200, reason: b"", lines })
     }
 
-    /// To the best binding of the request URI. A stateless proxy cannot fork (§16.11): the highest q, then the youngest.
-    fn by_location(&mut self, request: &Request<'b>, record_route: bool) -> Step {
+    /// To the bindings of the request URI: those of the highest q at one time, then the next (§16.6). Without a transaction
+    /// nothing forks (§16.11): to the highest q, then the youngest.
+    fn by_location(&mut self, request: &Request<'b>, record_route: bool, stateful: bool) -> Step {
         let Some(uri) = request.sip_uri() else {
             return self.refuse(416);
         };
         let mut value = std::mem::take(&mut self.work.value);
         let step = self.read_bindings(&uri, &mut value).and_then(|()| {
             let now = self.now.unix();
-            let best = Bindings::read(&value)
-                .map_err(|_| self.refuse(500))?
-                .map(|stored| stored.binding)
-                .filter(|binding| binding.expires > now)
-                .max_by_key(|binding| (binding.q.map_or(1000, |q| q.thousandths()), binding.modified));
-            let Some(best) = best else {
+            let bindings = by_preference(Bindings::read(&value).map_err(|_| self.refuse(500))?, now);
+            let Some(&best) = bindings.first() else {
                 self.work.counters.count(Counter::LookupMisses);
                 return Err(match request.method {
                     Method::Ack => Step::Done,
@@ -262,26 +314,29 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             };
             self.work.counters.count(Counter::LookupHits);
             self.work.note(|| format!("bound to {}", String::from_utf8_lossy(best.contact)));
-            if let (Some(trace), Ok(bindings)) = (&mut self.work.trace, Bindings::read(&value)) {
-                for binding in by_preference(bindings, now) {
-                    trace.candidate(binding.contact, "bound to the address-of-record".into(), binding == best);
+            let forks = stateful && makes_transaction(request.method);
+            if let Some(trace) = &mut self.work.trace {
+                for binding in &bindings {
+                    let chosen = *binding == best || forks && binding.q.unwrap_or(UNSAID) == best.q.unwrap_or(UNSAID);
+                    trace.candidate(binding.contact, "bound to the address-of-record".into(), chosen);
                 }
             }
-            let hop = match best.path {
-                b"" => best.contact,
-                path => first_uri(path),
+            let mut hop = None;
+            let Some(first) = to_binding(&best, &mut hop, record_route, stateful) else {
+                return Err(self.refuse(416));
             };
-            let hop = match Uri::parse(hop) {
-                Ok(Uri::Sip(uri)) => NextHop::of(&uri).ok(),
-                _ => None,
-            };
-            let next = match (best.received, &hop) {
-                (Some(path), _) if best.path.is_empty() => Next::Path(path),
-                (_, Some(hop)) => Next::Hop(hop),
-                (_, None) => return Err(self.refuse(416)),
-            };
-            let leaving = Leaving { uri: Some(best.contact), path: best.path, last_route: b"", next, record_route };
-            Ok(self.forward(request, &leaving))
+            if !forks || bindings.len() == 1 {
+                return Ok(self.forward(request, &first));
+            }
+            let (mut rest, mut group, mut q) = (VecDeque::new(), 0, best.q.unwrap_or(UNSAID));
+            for binding in &bindings[1..] {
+                let (mut hop, next_q) = (None, binding.q.unwrap_or(UNSAID));
+                group += u16::from(next_q != q);
+                q = next_q;
+                let leaving = to_binding(binding, &mut hop, record_route, true);
+                rest.extend(leaving.map(|leaving| Target::new(&leaving, group, false)));
+            }
+            Ok(self.begin(request, &first, rest))
         });
         self.work.value = value;
         step.unwrap_or_else(|step| step)
@@ -306,6 +361,37 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     pub(crate) fn not_found(&mut self, uri: &SipUri<'_>) -> Step {
         let known = self.snapshot.registrar.knows(self.store, uri, &mut self.work.registrar);
         self.refuse(if known { 480 } else { 404 })
+    }
+}
+
+/// How a request leaves for a binding; `None` for a contact that is no SIP URI. `hop` is storage.
+fn to_binding<'a>(
+    binding: &Binding<'a>,
+    hop: &'a mut Option<NextHop>,
+    record_route: bool,
+    stateful: bool,
+) -> Option<Leaving<'a>> {
+    let next = match binding.received {
+        Some(path) if binding.path.is_empty() => Next::Path(path),
+        Some(_) | None => {
+            let uri = if binding.path.is_empty() { binding.contact } else { first_uri(binding.path) };
+            let Ok(Uri::Sip(uri)) = Uri::parse(uri) else { return None };
+            Next::Hop(hop.insert(NextHop::of(&uri).ok()?))
+        }
+    };
+    Some(Leaving { uri: Some(binding.contact), path: binding.path, last_route: b"", next, record_route, stateful })
+}
+
+/// What [`Policy::Hash`] of a set looks at.
+fn set_key<'b>(set: &TargetSet, request: &Request<'b>, source: &'b [u8]) -> &'b [u8] {
+    let essentials = &request.essentials;
+    match set.policy() {
+        Policy::Hash(HashBy::CallId) => essentials.call_id,
+        Policy::Hash(HashBy::From) => essentials.from.uri,
+        Policy::Hash(HashBy::To) => essentials.to.uri,
+        Policy::Hash(HashBy::Uri) => request.routed.uri,
+        Policy::Hash(HashBy::Source) => source,
+        Policy::Priority | Policy::RoundRobin | Policy::Weight => b"",
     }
 }
 

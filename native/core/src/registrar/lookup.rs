@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 
 /// What a contact without `q` counts as. The RFCs name no default. Almost no phone sends `q`, and one that says 0.5 means
 /// "rather another", so silence counts as the most.
-const UNSAID: QValue = QValue::MAX;
+pub(crate) const UNSAID: QValue = QValue::MAX;
 
 /// Orders live bindings: the highest q first, among equals the one refreshed last.
 #[must_use]

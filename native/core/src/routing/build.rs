@@ -7,7 +7,7 @@ use crate::routing::number::{Number, Rewrite};
 use crate::routing::patterns::Patterns;
 use crate::routing::prefix::{PrefixTable, RuleIndex};
 use crate::routing::problems::{Problems, did_you_mean};
-use crate::routing::rule::{Action, ForwardTo, NamedTable, RedirectTo, Rule};
+use crate::routing::rule::{Action, ForwardTo, Mode, NamedTable, RedirectTo, Rule};
 use crate::routing::sets::RuleSetsBuilder;
 use crate::routing::table::RouteTable;
 use crate::routing::target::{NextHop, TargetSet, TargetSetId};
@@ -160,6 +160,7 @@ impl Reader<'_> {
     fn rule(mut self) -> Option<Rule> {
         let rewrite = self.rewrite();
         let action = self.action()?;
+        let mode = self.mode(&action);
         if matches!(action, Action::Drop | Action::Reply { .. }) && !rewrite.as_ref().is_none_or(Rewrite::is_nothing) {
             self.problem("", "strip and prepend change nothing in a request that is not forwarded");
         }
@@ -169,6 +170,7 @@ impl Reader<'_> {
             action,
             authenticate: self.route.authenticate,
             record_route: self.route.record_route,
+            mode: mode?,
             rewrite: rewrite?,
         })
     }
@@ -176,6 +178,23 @@ impl Reader<'_> {
     /// `field`: `.forward`, or nothing for the rule as a whole.
     fn problem(&mut self, field: &str, problem: impl Into<String>) {
         self.problems.add(format!("route[{}]{field}", self.index), problem);
+    }
+
+    fn mode(&mut self, action: &Action) -> Option<Option<Mode>> {
+        let mode = match self.route.mode.as_deref() {
+            None => return Some(None),
+            Some("stateful") => Mode::Stateful,
+            Some("stateless") => Mode::Stateless,
+            Some(other) => {
+                self.problem(".mode", format!("{other:?} is neither stateful nor stateless"));
+                return None;
+            }
+        };
+        if !matches!(action, Action::Forward(_) | Action::Lookup) {
+            self.problem(".mode", "only what is forwarded has a mode");
+            return None;
+        }
+        Some(Some(mode))
     }
 
     fn rewrite(&mut self) -> Option<Rewrite> {

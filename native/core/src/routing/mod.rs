@@ -55,7 +55,7 @@ pub use build::{MAX_RULES, NumberTables};
 pub use explain::{Condition, Explanation, Outcome, Step};
 pub use key::RouteKey;
 pub use number::{MAX_SYMBOLS, Number, Rewrite};
-pub use rule::{Action, ForwardTo, NamedTable, RedirectTo, Rule};
+pub use rule::{Action, ForwardTo, Mode, NamedTable, RedirectTo, Rule};
 pub use table::RouteTable;
 pub use target::{TargetId, TargetSetId};
 

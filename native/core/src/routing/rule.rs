@@ -21,6 +21,8 @@ pub struct Rule {
     pub authenticate: Option<bool>,
     /// Whether to stay in the dialog's path, if the rule says so (RFC 3261 §16.6 step 4).
     pub record_route: Option<bool>,
+    /// Whether what the rule forwards is kept in transactions, if the rule says so.
+    pub mode: Option<Mode>,
     /// Change of the user part of the request URI.
     pub rewrite: Rewrite,
 }
@@ -33,6 +35,15 @@ impl fmt::Display for Rule {
             name => f.write_str(name),
         }
     }
+}
+
+/// How a proxy forwards. RFC 3261 §16.2, §16.11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It keeps transactions: absorbs retransmissions, forks, tries the next target.
+    Stateful,
+    /// It remembers nothing.
+    Stateless,
 }
 
 /// What to do with a request.

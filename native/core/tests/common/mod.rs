@@ -10,6 +10,7 @@ use dialplane_core::snapshot::Snapshot;
 use dialplane_core::store::NumberTable;
 use dialplane_core::testing::MemoryStore;
 use dialplane_core::time::Now;
+use dialplane_core::unsent::Unsent;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -33,7 +34,7 @@ pub fn config(change: Value) -> Config {
         "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
         "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": false},
         "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
-        "proxy": {"record_route": false, "trusted": [], "relay": true},
+        "proxy": {"record_route": false, "trusted": [], "relay": true, "recurse": false},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
         "target_set": [], "table": [], "route": [],
@@ -46,7 +47,7 @@ pub fn config(change: Value) -> Config {
 pub fn rule(change: Value) -> Value {
     let mut rule = json!({
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-        "authenticate": null, "record_route": null, "strip": 0, "prepend": "", "forward": null, "lookup": false,
+        "authenticate": null, "record_route": null, "mode": null, "strip": 0, "prepend": "", "forward": null, "lookup": false,
         "redirect": null, "reply": null, "drop": false,
     });
     merge(&mut rule, change);
@@ -77,6 +78,15 @@ impl Sent {
         self.text.split("\r\n").collect()
     }
 
+    /// Method or `SIP/2.0`, and the next word: enough to tell messages apart.
+    pub fn what(&self) -> String {
+        let first = self.lines()[0];
+        match first.strip_prefix("SIP/2.0 ") {
+            Some(rest) => rest[..3].to_owned(),
+            None => first.split(' ').next().unwrap_or_default().to_owned(),
+        }
+    }
+
     /// Value of the first line with this name.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.lines().into_iter().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -104,7 +114,20 @@ impl Server {
         self.receive_bytes(from, crlf(text).as_bytes())
     }
 
+    /// What leaves because of one datagram, but for 100 (Trying).
     pub fn receive_bytes(&mut self, from: &str, bytes: &[u8]) -> Option<Sent> {
+        let mut sent = self.all(from, bytes);
+        sent.retain(|sent| !sent.text.starts_with("SIP/2.0 100"));
+        assert!(sent.len() < 2, "{sent:#?}");
+        sent.pop()
+    }
+
+    /// Everything that leaves because of one datagram. Line ends may be LF.
+    pub fn send(&mut self, from: &str, text: &str) -> Vec<Sent> {
+        self.all(from, crlf(text).as_bytes())
+    }
+
+    pub fn all(&mut self, from: &str, bytes: &[u8]) -> Vec<Sent> {
         let path = Path {
             transport: Transport::Udp,
             listener: ListenerId(0),
@@ -112,26 +135,90 @@ impl Server {
             peer: from.parse().expect("an address"),
         };
         let mut out = Vec::new();
-        let to = match self.engine.handle(self.now, &path, bytes, &mut out) {
-            Verdict::Done => return None,
-            Verdict::Send(to) => to,
+        let own = match self.engine.handle(self.now, &path, bytes, &mut out) {
+            Verdict::Done => None,
+            Verdict::Send(to) => Some(Sent { to: to.peer, text: text(&out) }),
             Verdict::Forward(edits, to) => {
-                edits.apply(bytes, &mut out);
+                let mut forwarded = Vec::new();
+                edits.apply(bytes, &mut forwarded);
                 // What the worker does in the frame must come to the same.
                 let mut frame = vec![0; 512];
                 frame.extend_from_slice(bytes);
                 let range = 512..frame.len();
                 let range = edits.apply_in_place(&mut frame, range).expect("room");
-                assert_eq!(frame[range].escape_ascii().to_string(), out.escape_ascii().to_string());
-                to
+                assert_eq!(frame[range].escape_ascii().to_string(), forwarded.escape_ascii().to_string());
+                Some(Sent { to: to.peer, text: text(&forwarded) })
             }
         };
-        Some(Sent { to: to.peer, text: String::from_utf8_lossy(&out).into_owned() })
+        let mut sent = self.outputs(&out);
+        sent.extend(own);
+        sent
+    }
+
+    /// What was queued for sending.
+    pub fn outputs(&mut self, out: &[u8]) -> Vec<Sent> {
+        std::iter::from_fn(|| self.engine.poll_output())
+            .map(|output| Sent { to: output.to.peer, text: text(&out[output.range]) })
+            .collect()
+    }
+
+    /// Lets time pass, jumping from deadline to deadline. What leaves, and after how many milliseconds; the timer wheel
+    /// is up to 16 ms late.
+    pub fn pass(&mut self, ms: u64) -> Vec<(u64, Sent)> {
+        let (begin, end) = (self.now.monotonic_ms, self.now.monotonic_ms + ms);
+        let mut left = Vec::new();
+        while let Some(due) = self.engine.poll_timeout().filter(|&due| due <= end) {
+            self.at(due.max(self.now.monotonic_ms));
+            let mut out = Vec::new();
+            self.engine.handle_timeout(self.now, &mut out);
+            let at = self.now.monotonic_ms - begin;
+            left.extend(self.outputs(&out).into_iter().map(|sent| (at, sent)));
+            assert!(self.engine.poll_send(self.now, &mut Vec::new()).is_none(), "no target is probed here");
+        }
+        self.at(end);
+        left
+    }
+
+    fn at(&mut self, ms: u64) {
+        let passed = ms - self.now.monotonic_ms;
+        self.now = Now { monotonic_ms: ms, unix_ms: self.now.unix_ms + passed };
+    }
+
+    /// Hands a datagram of ours back as one that could not be sent.
+    pub fn give_back(&mut self, sent: &Sent) -> Vec<Sent> {
+        let path =
+            Path { transport: Transport::Udp, listener: ListenerId(0), connection: ConnectionId(0), peer: sent.to };
+        let mut out = Vec::new();
+        match self.engine.handle_unsent(&path, sent.text.as_bytes(), &mut out) {
+            Unsent::Done => Vec::new(),
+            Unsent::Receive(from) => self.all(&from.peer.to_string(), &out),
+            Unsent::Send(to) => unreachable!("a request does not go to {to:?}"),
+        }
     }
 
     pub fn count(&self, counter: Counter) -> u64 {
         self.engine.counters().value(counter)
     }
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// What the receiver of `request` answers; a To tag is added where there is none.
+pub fn answer(request: &Sent, status: &str, tag: &str, lines: &str) -> String {
+    let mut text = format!("SIP/2.0 {status}\r\n");
+    for line in request.lines().into_iter().skip(1) {
+        let Some((name, value)) = line.split_once(": ") else { continue };
+        match name {
+            "To" if !value.contains("tag=") && !status.starts_with("100") => {
+                text.push_str(&format!("To: {value};tag={tag}\r\n"));
+            }
+            "Via" | "v" | "From" | "To" | "Call-ID" | "CSeq" | "Record-Route" => text.push_str(&format!("{line}\r\n")),
+            _ => {}
+        }
+    }
+    text + &crlf(lines) + "Content-Length: 0\r\n\r\n"
 }
 
 /// LF to CRLF.

@@ -12,6 +12,7 @@ use dialplane_core::store::Store;
 use dialplane_core::time::Now;
 use dialplane_core::unsent::Unsent;
 use rustix::event::epoll::EventFlags;
+use std::ops::Range;
 
 /// Messages taken from other workers before anything else is looked at.
 const TAKEN: usize = 64;
@@ -62,7 +63,10 @@ impl<S: Store> Worker<S> {
         while let Some(parked) = self.engine.poll_ready() {
             let begin = batch.own().len();
             let to = match self.engine.handle_again(now, &parked.path, &parked.bytes, batch.own()) {
-                Verdict::Done => continue,
+                Verdict::Done => {
+                    self.outputs(now, batch);
+                    continue;
+                }
                 Verdict::Send(to) => to,
                 Verdict::Forward(edits, to) => {
                     edits.apply(&parked.bytes, batch.own());
@@ -76,11 +80,25 @@ impl<S: Store> Worker<S> {
     /// Sends what is behind `begin` of the batch's own octets.
     pub(super) fn send_own(&mut self, now: Now, batch: &mut Batch, begin: usize, to: &Path) {
         let end = batch.own().len();
+        self.send_range(now, batch, begin..end, to);
+        if to.transport != Transport::Udp {
+            batch.own().truncate(begin);
+        }
+    }
+
+    /// Sends what the engine queued in the batch's own octets.
+    pub(super) fn outputs(&mut self, now: Now, batch: &mut Batch) {
+        while let Some(output) = self.engine.poll_output() {
+            self.send_range(now, batch, output.range, &output.to);
+        }
+    }
+
+    fn send_range(&mut self, now: Now, batch: &mut Batch, range: Range<usize>, to: &Path) {
         if to.transport == Transport::Udp {
-            queue_own(&self.numbers, batch, begin..end, to);
+            queue_own(&self.numbers, batch, range, to);
             return;
         }
-        let message = batch.own().get(begin..).unwrap_or_default();
+        let message = batch.own().get(range).unwrap_or_default();
         match to.connection.worker() {
             Some(worker) if worker != self.id => {
                 if !hand_over(&mut self.handover, worker, Kind::Send, to, message) {
@@ -91,7 +109,6 @@ impl<S: Store> Worker<S> {
             }
             _ => self.streams.send(now.monotonic_ms, to, message),
         }
-        batch.own().truncate(begin);
     }
 
     /// Brings everything on its way before the worker waits again.
@@ -134,7 +151,7 @@ impl<S: Store> Worker<S> {
     fn handle(&mut self, now: Now, path: &Path, message: &[u8], batch: &mut Batch) {
         let begin = batch.own().len();
         let to = match self.engine.handle(now, path, message, batch.own()) {
-            Verdict::Done => return,
+            Verdict::Done => return self.outputs(now, batch),
             Verdict::Send(to) => to,
             Verdict::Forward(edits, to) => {
                 edits.apply(message, batch.own());

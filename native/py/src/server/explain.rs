@@ -26,6 +26,9 @@ use std::sync::Arc;
 /// Longest wait for names, all together. The resolver gives up before.
 const PATIENCE: Timespec = Timespec { tv_sec: 6, tv_nsec: 0 };
 
+/// By which the timers of the engine may be late.
+const TICK_MS: u64 = 16;
+
 /// What the engine would do with ``message`` from ``source``, by the production code path. Returns JSON.
 #[pyfunction]
 #[pyo3(signature = (config_json, data_folder, message, source))]
@@ -69,19 +72,19 @@ fn run(config: &Config, store: Option<&SharedStore>, path: &Path, message: &[u8]
         trace.steps.push("no server has run with this data folder: nobody is registered".into());
     }
     engine.trace(trace);
-    let mut outcome = Outcome::of(|out| engine_step(&mut engine, path, message, out));
+    let mut outcome = engine_step(&mut engine, path, message);
     let resolver = Resolver::start()?;
     while let (Outcome::Nothing, true) = (&outcome, ask(&mut engine, &resolver)) {
         wait(&mut engine, &resolver)?;
         if let Some(parked) = engine.poll_ready() {
-            outcome = Outcome::of(|out| match engine.handle_again(clock::now(), &parked.path, &parked.bytes, out) {
-                Verdict::Done => None,
-                Verdict::Send(to) => Some((false, to)),
-                Verdict::Forward(edits, to) => {
-                    edits.apply(&parked.bytes, out);
-                    Some((true, to))
-                }
-            });
+            outcome = engine_step(&mut engine, &parked.path, &parked.bytes);
+        } else {
+            let mut out = Vec::new();
+            let mut soon = clock::now();
+            // What waited for a name is due with the next tick of the timers.
+            soon.monotonic_ms += TICK_MS;
+            engine.handle_timeout(soon, &mut out);
+            outcome = Outcome::queued(&mut engine, &out);
         }
     }
     Ok(answer(&mut engine, &outcome))
@@ -91,34 +94,34 @@ fn run(config: &Config, store: Option<&SharedStore>, path: &Path, message: &[u8]
 enum Outcome {
     Nothing,
     Reply(Path, Vec<u8>),
-    Forward(Path, Vec<u8>),
+    /// One for each branch.
+    Forward(Vec<(Path, Vec<u8>)>),
 }
 
 impl Outcome {
-    /// `step` appends what is sent and says whether it is a forward, and where it goes.
-    fn of(step: impl FnOnce(&mut Vec<u8>) -> Option<(bool, Path)>) -> Self {
-        let mut out = Vec::new();
-        match step(&mut out) {
-            None => Self::Nothing,
-            Some((false, to)) => Self::Reply(to, out),
-            Some((true, to)) => Self::Forward(to, out),
+    /// What came of a request that is kept in a transaction; 100 (Trying) is not worth telling.
+    fn queued(engine: &mut Engine<ReadOnly<'_>>, out: &[u8]) -> Self {
+        let mut forwards = Vec::new();
+        while let Some(output) = engine.poll_output() {
+            let octets = out.get(output.range).unwrap_or_default();
+            match octets {
+                [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'1', ..] => {}
+                [b'S', b'I', b'P', b'/', ..] => return Self::Reply(output.to, octets.to_vec()),
+                _ => forwards.push((output.to, octets.to_vec())),
+            }
         }
+        if forwards.is_empty() { Self::Nothing } else { Self::Forward(forwards) }
     }
 }
 
-fn engine_step(
-    engine: &mut Engine<ReadOnly<'_>>,
-    path: &Path,
-    message: &[u8],
-    out: &mut Vec<u8>,
-) -> Option<(bool, Path)> {
-    match engine.handle(clock::now(), path, message, out) {
-        Verdict::Done => None,
-        Verdict::Send(to) => Some((false, to)),
+fn engine_step(engine: &mut Engine<ReadOnly<'_>>, path: &Path, message: &[u8]) -> Outcome {
+    let mut out = Vec::new();
+    match engine.handle(clock::now(), path, message, &mut out) {
+        Verdict::Done => Outcome::queued(engine, &out),
+        Verdict::Send(to) => Outcome::Reply(to, out),
         Verdict::Forward(edits, to) => {
-            // The engine appends only what it says itself.
-            edits.apply(message, out);
-            Some((true, to))
+            edits.apply(message, &mut out);
+            Outcome::Forward(vec![(to, out)])
         }
     }
 }
@@ -148,29 +151,30 @@ fn answer(engine: &mut Engine<ReadOnly<'_>>, outcome: &Outcome) -> Value {
     let dropped = refused.iter().any(|counter| engine.counters().values()[*counter as usize] > 0);
     let trace = engine.take_trace();
     let (verdict, sent) = match outcome {
-        Outcome::Nothing if dropped => ("drop", None),
-        Outcome::Nothing => ("handled", None),
-        Outcome::Reply(to, octets) => ("reply", Some((to, octets))),
-        Outcome::Forward(to, octets) => ("forward", Some((to, octets))),
+        Outcome::Nothing if dropped => ("drop", Vec::new()),
+        Outcome::Nothing => ("handled", Vec::new()),
+        Outcome::Reply(to, octets) => ("reply", vec![(to, octets)]),
+        Outcome::Forward(forwards) => ("forward", forwards.iter().map(|(to, octets)| (to, octets)).collect()),
     };
     let (rule, name) = trace.rule.map_or((None, String::new()), |(rule, name)| (Some(rule), name));
-    let next = match outcome {
-        Outcome::Forward(to, octets) => Some((to, octets)),
-        Outcome::Nothing | Outcome::Reply(..) => None,
+    let forwards = match outcome {
+        Outcome::Forward(forwards) => forwards.as_slice(),
+        Outcome::Nothing | Outcome::Reply(..) => &[],
     };
+    let branch = |uri: &str| forwards.iter().find(|(_, octets)| start_uri(octets) == uri).or(forwards.first());
     let mut targets: Vec<Value> = trace
         .candidates
         .iter()
         .map(|candidate| {
-            let to = next.filter(|_| candidate.chosen).map(|(to, _)| address(to));
+            let to = branch(&candidate.uri).filter(|_| candidate.chosen).map(|(to, _)| address(to));
             json!({"uri": candidate.uri, "to": to, "why": candidate.why})
         })
         .collect();
-    if let (true, Some((to, octets))) = (targets.is_empty(), next) {
+    if let (true, Some((to, octets))) = (targets.is_empty(), forwards.first()) {
         targets.push(json!({"uri": start_uri(octets), "to": address(to), "why": trace.steps.last()}));
     }
     let sends: Vec<Value> =
-        sent.map(|(to, octets)| json!({"to": address(to), "message": STANDARD.encode(octets)})).into_iter().collect();
+        sent.iter().map(|(to, octets)| json!({"to": address(to), "message": STANDARD.encode(octets)})).collect();
     json!({"verdict": verdict, "rule": rule, "name": name, "steps": trace.steps, "targets": targets, "sends": sends})
 }
 

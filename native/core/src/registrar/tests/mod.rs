@@ -35,7 +35,7 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
         },
-        "proxy": {"record_route": true, "trusted": [], "relay": true},
+        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
     });

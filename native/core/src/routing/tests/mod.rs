@@ -26,7 +26,7 @@ pub(in crate::routing) fn config(routes: Value, target_sets: Value, tables: &[&s
     let route = |given: &Value| {
         let mut route = with(
             json!({"name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-                   "authenticate": null, "record_route": null, "strip": 0, "prepend": "", "forward": null,
+                   "authenticate": null, "record_route": null, "mode": null, "strip": 0, "prepend": "", "forward": null,
                    "lookup": false, "redirect": null, "reply": null, "drop": false}),
             given,
         );
@@ -59,7 +59,7 @@ pub(in crate::routing) fn config(routes: Value, target_sets: Value, tables: &[&s
         "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
         "auth": {"realm": null, "algorithms": [], "nonce_lifetime": 300, "register": true, "calls": true},
         "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
-        "proxy": {"record_route": true, "trusted": [], "relay": true},
+        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
         "target_set": list(&target_sets).iter().map(set).collect::<Value>(),
