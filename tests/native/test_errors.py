@@ -11,6 +11,7 @@ import pytest
 import dialplane_native
 from dialplane_native import (
     BuildError,
+    CaptureError,
     CSeq,
     DialplaneError,
     FieldError,
@@ -25,6 +26,7 @@ from dialplane_native import (
     Uri,
     UriError,
     Via,
+    count,
     list_errors,
     parse,
 )
@@ -86,6 +88,7 @@ CASES: list[tuple[type[DialplaneError], str, Callable[[], object]]] = [
     (BuildError, "value", lambda: Via.build("UDP", "a b")),
     (BuildError, "hops", lambda: parse(INVITE.replace(b"70", b"0")).edit().decrement_max_forwards()),
     (BuildError, "start-line", lambda: parse(RINGING).response(200)),
+    (CaptureError, "not-a-capture", lambda: count(b"no capture")),
     (StoreError, "store", lambda: Store("/nonexistent/dialplane", "reader")),
 ]
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import mmap
 import pickle
 import sys
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dialplane_native import (
     CSeq,
+    DialplaneError,
+    Essentials,
     FieldError,
     Header,
     Limits,
@@ -27,6 +31,9 @@ from dialplane_native import (
 )
 
 from .samples import ALL, INVITE, REGISTER, RINGING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INVITE_VALUES: dict[str, object] = {
     "start_line": "INVITE sip:bob@biloxi.com SIP/2.0",
@@ -164,12 +171,93 @@ def test_headers_keep_order_names_and_octets() -> None:
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda data: memoryview(b"--" + data + b"--")[2:-2]])
 def test_buffers(wrap: Any) -> None:
-    data = wrap(INVITE)
-    message = parse(data)
-    if isinstance(data, bytearray):
-        data[:6] = b"XXXXXX"
+    message = parse(wrap(INVITE))
+    gc.collect()
     assert message.method == "INVITE"
     assert message.raw == INVITE
+    assert [via.raw for via in message.via] == [b"SIP/2.0/UDP pc33.atlanta.com:5066;branch=z9hG4bKnashds8;rport"]
+    assert pickle.loads(pickle.dumps(message)) == message
+
+
+def test_buffers_are_held_and_not_copied() -> None:
+    data = bytearray(INVITE)
+    message = parse(data)
+    place = data.index(b"alice@atlanta")
+    data[place : place + 5] = b"clara"
+    assert message.from_.uri.user == "clara", "the octets are those of the buffer"
+    tag = message.from_
+    del message
+    for _ in range(2):
+        with pytest.raises(BufferError):
+            data.append(0)
+        gc.collect()
+    assert tag.tag == "1928301774", "a value holds the buffer, too"
+    del tag
+    gc.collect()
+    data.append(0)
+
+
+@pytest.mark.parametrize("place", range(0, len(INVITE), 7))
+def test_who_writes_into_a_held_buffer_sees_nonsense_at_worst(place: int) -> None:
+    data = bytearray(INVITE)
+    message = parse(data)
+    via, uri = message.top_via, message.uri
+    data[place:] = b'"' * (len(data) - place)
+    for attribute in INVITE_VALUES:
+        with contextlib.suppress(DialplaneError):
+            repr(getattr(message, attribute))
+    assert len(message.headers) == 11
+    assert len(repr(message.headers)) > 0
+    for read in (
+        lambda: (via.host, via.params, via == message.top_via, hash(via), repr(via)),
+        lambda: (hash(uri), repr(uri), uri == message.uri),
+        lambda: message.edit().set("Subject", "x").message(),
+        message.essentials,
+    ):
+        with contextlib.suppress(DialplaneError):
+            read()
+
+
+def test_a_mapped_file(tmp_path: Path) -> None:
+    path = tmp_path / "invite.sip"
+    path.write_bytes(INVITE)
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    message = parse(mapped)
+    with pytest.raises(BufferError):
+        mapped.close()
+    assert message == parse(INVITE)
+    del message
+    gc.collect()
+    mapped.close()
+
+
+def test_buffers_with_gaps_are_copied() -> None:
+    data = bytes(octet for pair in zip(INVITE, INVITE, strict=True) for octet in pair)
+    assert parse(memoryview(data)[::2]) == parse(INVITE)
+
+
+def test_essentials() -> None:
+    assert parse(INVITE).essentials() == Essentials(
+        method="INVITE",
+        status=None,
+        uri="sip:bob@biloxi.com",
+        branch="z9hG4bKnashds8",
+        from_uri="sip:alice@atlanta.com",
+        from_tag="1928301774",
+        to_uri="sip:bob@biloxi.com",
+        to_tag=None,
+        call_id="a84b4c76e66710",
+        cseq=314159,
+        cseq_method="INVITE",
+        max_forwards=70,
+    )
+    ringing = parse(RINGING).essentials()
+    assert isinstance(ringing, Essentials)
+    assert (ringing.method, ringing.status, ringing.uri, ringing.to_tag) == (None, 180, None, "a6c85cf")
+    with pytest.raises(MissingFieldError) as caught:
+        parse(b"OPTIONS sip:a@b SIP/2.0\r\n\r\n").essentials()
+    assert caught.value.header == "Via"
 
 
 def test_bytes_are_kept_and_not_copied() -> None:

@@ -13,6 +13,7 @@ import dialplane_native
 from dialplane_native import CSeq, NameAddr, Uri, Via, parse
 
 from . import typed_examples
+from .captures import ip, pcap, tcp, udp
 from .samples import ALL, INVITE, REGISTER, ROOT
 
 
@@ -67,15 +68,24 @@ def test_examples_run() -> None:
     assert [via.host for via in typed_examples.building("x").message().via] == ["192.0.2.1", "192.0.2.2"]
     assert parse(typed_examples.more_headers(parse(INVITE))).elements("Supported") == ["path"]
     assert len(list(typed_examples.framing(iter(ALL)))) == 3
+    assert typed_examples.capturing(pcap([ip(udp(INVITE))])) == {"INVITE": 1}
     assert typed_examples.failing(INVITE) is None
     assert typed_examples.failing(b"x\r\n\r\n") is None
     assert typed_examples.failing(INVITE.replace(b"INVITE sip", b"INVITE  sip")) is None
 
 
-@pytest.mark.parametrize(
-    "file", [Path(dialplane_native.__file__), ROOT / "native" / "README.md"], ids=lambda file: file.name
-)
-def test_documentation_runs(file: Path) -> None:
+DOCUMENTATION = [
+    Path(dialplane_native.__file__),
+    ROOT / "native" / "README.md",
+    ROOT / "docs" / "parser-python.md",
+]
+
+
+@pytest.mark.parametrize("file", DOCUMENTATION, ids=lambda file: file.name)
+def test_documentation_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The examples read this capture.
+    (tmp_path / "trunk.pcap").write_bytes(pcap([ip(udp(data)) for data in ALL] + [ip(tcp(INVITE, 1), 6)]))
+    monkeypatch.chdir(tmp_path)
     if file.suffix == ".py":
         failed, count = doctest.testmod(dialplane_native)
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_type
 
 from dialplane_native import (
+    Batch,
     CSeq,
     DialplaneError,
     Editor,
@@ -18,7 +19,9 @@ from dialplane_native import (
     Request,
     Uri,
     Via,
+    count,
     parse,
+    parse_many,
     validate,
 )
 from dialplane_native.server import Store, check, counters
@@ -41,6 +44,7 @@ def reading(data: bytes) -> str:
     assert_type(message.get("Subject", 0), str | int)
     assert_type(validate(message), Rejection | None)
     assert_type(parse(memoryview(data)), Message)
+    assert_type(message.essentials().call_id, str)
     return message.call_id
 
 
@@ -98,6 +102,18 @@ def failing(data: bytes) -> int | None:
         assert_type(error.kind, str)
         return error.status
     return None
+
+
+def capturing(capture: bytes) -> dict[str, int]:
+    for batch in parse_many(capture, size=100):
+        assert_type(batch, Batch)
+        for packet in batch:
+            assert_type(packet.message, Message)
+            assert_type(packet.source, tuple[str, int] | None)
+        assert_type(batch.header("User-Agent"), list[str | None])
+        (methods,) = batch.columns("method")
+        assert len(methods) == len(batch)
+    return count(capture, threads=2).requests
 
 
 def serving(folder: str) -> int:

@@ -51,8 +51,10 @@ def parse(data: Buffer, /, *, stream: bool = False, limits: Limits | None = None
 
     Nothing is copied. ``bytes`` are kept; the buffer of any other object (``bytearray``, ``memoryview``, ``mmap``) is
     held, so that it can neither be resized nor closed, for as long as the message or a value of it lives. Who writes
-    into it meanwhile changes what they show: give ``bytes(data)`` if the buffer is used again. With ``stream``, ``data`` is the beginning of a stream: Content-Length is required and what follows the message is not
-    looked at (RFC 3261 §18.3). For a stream that comes in pieces, use a :class:`Framer`.
+    into it meanwhile changes what they show: give ``bytes(data)`` if the buffer is used again.
+
+    With ``stream``, ``data`` is the beginning of a stream: Content-Length is required and what follows the message is
+    not looked at (RFC 3261 §18.3). For a stream that comes in pieces, use a :class:`Framer`.
 
     Raises :class:`ParseError` when ``data`` is not SIP. What is wrong but leaves the header fields readable is in
     :attr:`Message.fault` instead; :func:`validate` says what a server answers to it.

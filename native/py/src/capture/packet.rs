@@ -118,7 +118,8 @@ impl PyPacket {
 
 /// As `time.time()` would have told it.
 pub(crate) fn seconds(nanoseconds: u64) -> f64 {
-    nanoseconds as f64 / 1e9
+    // The parts by themselves: the whole has more digits than a double.
+    (nanoseconds / 1_000_000_000) as f64 + (nanoseconds % 1_000_000_000) as f64 / 1e9
 }
 
 /// As `socket` has it.

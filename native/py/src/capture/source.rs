@@ -80,15 +80,22 @@ pub(crate) fn open(source: &Bound<'_, PyAny>) -> PyResult<Piece> {
         return Piece::hold(source);
     }
     let file = py.import("io")?.call_method1("FileIO", (source, "rb"))?;
-    let size: u64 =
-        py.import("os")?.call_method1("fstat", (file.call_method0("fileno")?,))?.getattr("st_size")?.extract()?;
+    let octets = map(&file);
+    file.call_method0("close")?;
+    octets
+}
+
+/// Maps all of a file, which may then be closed.
+fn map(file: &Bound<'_, PyAny>) -> PyResult<Piece> {
+    let py = file.py();
+    let number = file.call_method0("fileno")?;
+    let size: u64 = py.import("os")?.call_method1("fstat", (&number,))?.getattr("st_size")?.extract()?;
     if size == 0 {
         return Ok(Piece::copy(py, b"")); // What is empty cannot be mapped.
     }
     let mmap = py.import("mmap")?;
-    let arguments = (file.call_method0("fileno")?, 0, mmap.getattr("MAP_SHARED")?, mmap.getattr("PROT_READ")?);
+    let arguments = (number, 0, mmap.getattr("MAP_SHARED")?, mmap.getattr("PROT_READ")?);
     let mapped = mmap.getattr("mmap")?.call1(arguments)?;
     mapped.call_method1("madvise", (mmap.getattr("MADV_SEQUENTIAL")?,))?;
-    file.call_method0("close")?;
     Piece::hold(&mapped)
 }

@@ -1,0 +1,1 @@
+"""The parser from Python beside its peers: ``python -m benchmarks.parser_python``."""
