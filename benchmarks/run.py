@@ -185,7 +185,7 @@ def measure(options: argparse.Namespace, bench: Bench, servers: list[Server]) ->
     for round_number in range(options.rounds or (1 if options.quick else 5)):
         for workload in workloads:
             for server in servers:
-                if round_number >= workload.most_rounds or not server.supports(workload):
+                if round_number >= min(workload.most_rounds, server.most_rounds) or not server.supports(workload):
                     continue
                 begun = time.monotonic()
                 try:

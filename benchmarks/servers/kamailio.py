@@ -67,6 +67,7 @@ class KamailioDatabase(Kamailio):
     name = "kamailio-db"
     about = "tuned, one process, bindings written back to SQLite each second"
     deferred = 2.0
+    most_rounds = 1
 
     def supports(self, workload: Workload) -> bool:
         return workload.durable and self._config(workload).exists()
