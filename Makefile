@@ -20,6 +20,8 @@ PYTEST_FLAGS ?=
 # The configuration that `make serve` reads; without one the built-in configuration serves on 127.0.0.1:5060.
 FILE ?=
 FUZZ_SECONDS ?= 60
+# Where `make capi` puts header, libraries and pkg-config file.
+PREFIX ?= $(CURDIR)/.build/capi
 # Under test in `make interop` and `make hostile`: dialplane or kamailio (the control).
 SUBJECT ?= dialplane
 export DIALPLANE_SUBJECT ?= $(SUBJECT)
@@ -28,10 +30,10 @@ export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
 NATIVE_SOURCES := $(shell find native -path native/target -prune -o -path native/fuzz -prune -o -type f \
 	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
 ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
-CRATES := native benchmarks/load
+CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
-.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz docs check \
+.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri bench-parser docs check \
 	deps-debian clean tools
 
 help:  ## Show this list
@@ -45,6 +47,8 @@ test: test-rust test-python  ## Run the tests of the Rust crates and of the Pyth
 test-rust: tools
 	cd native && $(CARGO) test --workspace --exclude dialplane-native --locked
 	cd benchmarks/load && $(CARGO) test --locked
+	cd benchmarks/parser/rust && $(CARGO) test --locked
+	cd native/fuzz && $(CARGO) test --locked --no-default-features
 
 test-python: build
 	$(PYTEST) tests --ignore=tests/interop --ignore=tests/hostile $(PYTEST_FLAGS)
@@ -52,6 +56,8 @@ test-python: build
 lint: $(VENV)/.lock tools  ## Check format and lints: rustfmt, clippy, ruff
 	for folder in $(CRATES); do (cd $$folder && $(CARGO) fmt --all --check && \
 		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings); done
+	cd native/fuzz && $(CARGO) fmt --check && \
+		$(CARGO) clippy --locked --no-default-features --lib --test seeds -- -D warnings
 	$(BIN)/ruff format --check $(PYTHON_SOURCES)
 	$(BIN)/ruff check $(PYTHON_SOURCES)
 
@@ -80,10 +86,19 @@ bench-quick: build  ## The same comparison, short
 
 fuzz: tools  ## Fuzz each target for FUZZ_SECONDS (60), with the address sanitizer
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	cd native/fuzz && for target in $$($(CARGO) fuzz list); do \
+	cd native/fuzz && sh seeds.sh && for target in $$($(CARGO) fuzz list); do \
 		echo "== fuzz $$target"; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096; \
 	done
+
+capi: tools  ## Build the C library and install it into PREFIX (.build/capi)
+	native/capi/install.sh "$(PREFIX)"
+
+miri: tools  ## Run the tests of the parser's scanner under Miri (needs nightly Rust with the component miri)
+	cd native && MIRIFLAGS="-Zmiri-disable-isolation" $(CARGO) +nightly miri test -p dialplane-syntax --lib
+
+bench-parser: tools  ## Measure the parser beside other parsers in Rust and C, and render docs/parser.md
+	$(PYTHON) -m benchmarks.parser.run
 
 docs: tools  ## Build the Rust documentation; every warning is an error
 	cd native && RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

@@ -1,6 +1,6 @@
 //! Every body runs over every seed that lies in the tree: the torture messages of the RFCs and what has once been found.
 
-use dialplane_fuzz::syntax;
+use dialplane_fuzz::{net, syntax, transaction};
 use std::path::{Path, PathBuf};
 
 fn seeds(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -31,6 +31,9 @@ fn no_body_finds_a_fault_in_a_seed() {
             syntax::validate,
             syntax::edits,
             syntax::response,
+            net::websocket,
+            net::handshakes,
+            transaction::transactions,
         ] {
             body(&bytes);
         }

@@ -9,7 +9,10 @@ use alloc::vec::Vec;
 pub(crate) struct Class {
     bit: u16,
     /// For each low half of an octet the high halves, 0 to 7, with which it is in the set, one bit for each.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only vectors read it"))]
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", target_feature = "sse2")),
+        allow(dead_code, reason = "only vectors read it")
+    )]
     pub(crate) nibbles: [u8; 16],
 }
 

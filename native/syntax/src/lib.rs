@@ -61,3 +61,8 @@ pub use patch::Edits;
 pub use stream::Framer;
 pub use uri::{Host, SipUri, TelUri, Uri, UriError};
 pub use validate::{Essentials, Rejection, check, validate};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -3,11 +3,11 @@
 //! On x86-64 with the vectors that every such processor has (SSE2), or with longer ones where the processor has AVX2; elsewhere with plain words. All give
 //! the same, which a property test checks. What is loaded are arrays of known length, whose bounds safe code has checked.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod avx2;
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(all(target_arch = "x86_64", target_feature = "sse2"))))]
 mod portable;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod sse2;
 
 use crate::chars::{Class, HOST, slice};
@@ -106,9 +106,9 @@ pub(crate) use task;
 /// Does a task with the best scanner that the processor has.
 #[inline(always)]
 pub(crate) fn run<T: Task>(task: T) -> T::Output {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     return avx2::run_best(task);
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
     task.run::<portable::Portable>()
 }
 

@@ -1,0 +1,166 @@
+"""Measures the Rust and C parsers side by side and writes results/native.tsv: python -m benchmarks.parser.run [--render].
+
+Time is the least of many batches; instructions are the difference of two runs under valgrind, divided by the rounds between them. With
+--render the committed results become the tables of docs/parser.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RESULTS = HERE / "results" / "native.tsv"
+DOCUMENT = ROOT / "docs" / "parser.md"
+MESSAGES = ("options", "invite", "invite-4k")
+LEVELS = ("index", "typical", "every")
+C_PEERS = {"libosip2": ("osip.c", "libosip2"), "sofia-sip": ("sofia.c", "sofia-sip-ua")}
+ROUNDS = 500
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one library took for one message."""
+
+    language: str
+    library: str
+    version: str
+    message: str
+    level: str
+    nanoseconds: float
+    instructions: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command that takes FILE LEVEL [ROUNDS]."""
+
+    language: str
+    library: str
+    version: str
+    command: tuple[str, ...]
+
+    def measure(self, message: str, level: str) -> Row | None:
+        command = [*self.command, str(HERE / "messages" / f"{message}.sip"), level]
+        timed = subprocess.run(command, capture_output=True, text=True, check=False)
+        if timed.returncode:
+            return None
+        counted = (_count([*command, str(2 * ROUNDS)]) - _count([*command, str(ROUNDS)])) // ROUNDS
+        return Row(self.language, self.library, self.version, message, level, float(timed.stdout), counted)
+
+
+def _count(command: list[str]) -> int:
+    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    said = subprocess.run([*valgrind, *command], capture_output=True, text=True, check=True).stderr
+    found = re.search(r"I\s+refs:\s+([\d,]+)", said)
+    if found is None:
+        raise RuntimeError(f"valgrind did not count: {said}")
+    return int(found[1].replace(",", ""))
+
+
+def _version(crate: str) -> str:
+    lock = (HERE / "rust" / "Cargo.lock").read_text()
+    found = re.search(rf'name = "{crate}"\nversion = "([^"]+)"', lock)
+    return found[1] if found else "?"
+
+
+def build(folder: Path) -> list[Program]:
+    """Compile everything into a folder."""
+    target = os.environ.get("CARGO_TARGET_DIR", str(HERE / "rust" / "target"))
+    rust = ["cargo", "build", "--release", "--quiet", "--locked"]
+    subprocess.run(rust, cwd=HERE / "rust", check=True, env={**os.environ, "CARGO_TARGET_DIR": target})
+    program = f"{target}/release/dialplane-parser-peers"
+    names = subprocess.check_output([program], text=True).split()
+    programs = [Program("Rust", name, _version(name), (program, name)) for name in names]
+    subprocess.run([ROOT / "native" / "capi" / "install.sh", folder], check=True)
+    ours = ["-I", str(folder / "include"), str(folder / "lib" / "libdialplane.a"), "-lpthread", "-ldl", "-lm"]
+    programs.append(_compile(folder, "dialplane", _version("dialplane-syntax"), "dialplane.c", ours))
+    for library, (source, package) in C_PEERS.items():
+        flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", package], text=True).split()
+        version = subprocess.check_output(["pkg-config", "--modversion", package], text=True).strip()
+        programs.append(_compile(folder, library, version, source, flags))
+    return programs
+
+
+def _compile(folder: Path, library: str, version: str, source: str, flags: list[str]) -> Program:
+    program = folder / library
+    options = ["-O3", "-march=native", "-std=c11", "-D_GNU_SOURCE"]
+    subprocess.run(["cc", *options, HERE / "c" / source, "-o", program, *flags], check=True)
+    return Program("C", library, version, (str(program),))
+
+
+def measure() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        programs = build(Path(folder))
+        rows = [program.measure(message, level) for message in MESSAGES for level in LEVELS for program in programs]
+    model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
+    lines = [
+        f"# {model[1] if model else 'unknown processor'}, {platform.system()} {platform.release()}, commit {commit}",
+        "# language\tlibrary\tversion\tmessage\tlevel\tnanoseconds\tinstructions",
+    ]
+    for row in rows:
+        if row is not None:
+            lines.append("\t".join(str(value) for value in vars(row).values()))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("\n".join(lines) + "\n")
+
+
+def read() -> list[Row]:
+    """The committed results."""
+    rows = []
+    for line in RESULTS.read_text().splitlines():
+        if not line.startswith("#"):
+            *texts, nanoseconds, instructions = line.split("\t")
+            rows.append(Row(texts[0], texts[1], texts[2], texts[3], texts[4], float(nanoseconds), int(instructions)))
+    return rows
+
+
+def tables() -> str:
+    """One table per message: a line for each library, time and thousands of instructions for each level."""
+    rows = read()
+    out = []
+    for message in MESSAGES:
+        size = (HERE / "messages" / f"{message}.sip").stat().st_size
+        out += [f"### {message}.sip, {size} octets", ""]
+        out.append("| library | " + " | ".join(f"{level}, ns | instructions" for level in LEVELS) + " |")
+        out.append("|---|" + "---:|---:|" * len(LEVELS))
+        libraries = dict.fromkeys((row.language, row.library, row.version) for row in rows)
+        for language, library, version in libraries:
+            cells = [f"{library} {version} ({language})"]
+            for level in LEVELS:
+                key = (language, library, message, level)
+                found = [row for row in rows if (row.language, row.library, row.message, row.level) == key]
+                cells += [f"{found[0].nanoseconds:,.0f}", f"{found[0].instructions:,}"] if found else ["refused", ""]
+            out.append("| " + " | ".join(cells) + " |")
+        out.append("")
+    return "\n".join(out)
+
+
+def render() -> None:
+    """Put the tables between their marks in the document."""
+    text = DOCUMENT.read_text()
+    start, end = "<!-- native results -->\n", "<!-- end of native results -->"
+    before, rest = text.split(start)
+    DOCUMENT.write_text(before + start + tables() + end + rest.split(end)[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--render", action="store_true", help="render the committed results only")
+    if not parser.parse_args().render:
+        measure()
+    render()
+    sys.stdout.write(tables())
+
+
+if __name__ == "__main__":
+    main()
