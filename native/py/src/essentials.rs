@@ -100,7 +100,7 @@ pub(crate) fn one<'a>(message: &Message<'a>, number: usize) -> Value<'a> {
         Value::of_text(message.name_addr(id).ok().and_then(|address| part(&address)))
     };
     match number {
-        0 | 1 | 2 => match (message.start_line(), number) {
+        0..=2 => match (message.start_line(), number) {
             (StartLine::Request { method, method_name, .. }, 0) => Value::Method(method, method_name),
             (StartLine::Response { status, .. }, 1) => Value::Number(u32::from(status)),
             (StartLine::Request { uri, .. }, 2) => Value::Text(uri),

@@ -9,6 +9,7 @@ const FIELDS: usize = 46;
 const KEPT: usize = 16;
 
 thread_local! {
+    #[allow(clippy::vec_box, reason = "the boxes go to messages and back, the indexes stay where they are")]
     static POOL: RefCell<Vec<Box<Index>>> = const { RefCell::new(Vec::new()) };
 }
 
