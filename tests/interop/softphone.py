@@ -13,6 +13,9 @@ from .namespace import HOSTS, SUBJECT
 from .process import Process
 from .sound import write_tone
 
+PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+"""Of the server, by transport."""
+
 
 class Softphone(Protocol):
     """A registered user agent that answers every call by itself."""
@@ -69,6 +72,8 @@ class Baresip:
 _BARESIP = """\
 poll_method epoll
 sip_listen {address}:5060
+sip_cafile {authority}
+sip_verify_server yes
 net_interface {address}
 audio_source aufile,{folder}/tone.wav
 audio_player aubridge,none
@@ -88,8 +93,10 @@ snd_path {folder}/recorded
 
 
 @contextmanager
-def baresip(name: str, password: str, tone: float, folder: Path) -> Iterator[Softphone]:
-    """A baresip that has registered."""
+def baresip(
+    name: str, password: str, tone: float, folder: Path, transport: str = "udp", authority: Path | None = None
+) -> Iterator[Softphone]:
+    """A baresip that has registered. With ``tls``, it trusts ``authority``."""
     folder = folder / f"baresip-{name}"
     (folder / "recorded").mkdir(parents=True)
     write_tone(folder / "tone.wav", tone)
@@ -98,9 +105,12 @@ def baresip(name: str, password: str, tone: float, folder: Path) -> Iterator[Sof
         for path in (Path("/usr/lib/baresip/modules"), Path("/usr/lib/x86_64-linux-gnu/baresip/modules"))
         if path.exists()
     )
-    (folder / "config").write_text(_BARESIP.format(address=HOSTS[name], folder=folder, modules=modules))
+    (folder / "config").write_text(
+        _BARESIP.format(address=HOSTS[name], folder=folder, modules=modules, authority=authority or "")
+    )
     (folder / "accounts").write_text(
-        f'<sip:{name}@example.org>;auth_pass={password};outbound="sip:{SUBJECT}:5060";'
+        f"<sip:{name}@example.org;transport={transport}>;auth_pass={password};"
+        f'outbound="sip:{SUBJECT}:{PORTS[transport]};transport={transport}";'
         "regint=600;answermode=auto;audio_codecs=PCMU\n"
     )
     (folder / "contacts").touch()
@@ -134,11 +144,15 @@ class Linphone:
         return self._folder / "recorded.wav"
 
 
+# Its TLS library knows names in a certificate, no addresses: verify_server_cn.
 _LINPHONE = """\
 [sip]
-sip_port=5060
-sip_tcp_port=0
-sip_tls_port=0
+sip_port={ports[udp]}
+sip_tcp_port={ports[tcp]}
+sip_tls_port={ports[tls]}
+root_ca={authority}
+verify_server_certs=1
+verify_server_cn=0
 bind_address={address}
 default_proxy=0
 use_ipv6=0
@@ -162,8 +176,8 @@ passwd={password}
 realm=example.org
 domain=example.org
 [proxy_0]
-reg_proxy=<sip:{server}:5060>
-reg_route=<sip:{server}:5060;lr>
+reg_proxy=<sip:{server};transport={transport}>
+reg_route=<sip:{server};transport={transport};lr>
 reg_identity=sip:{name}@example.org
 reg_expires=600
 reg_sendregister=1
@@ -172,13 +186,24 @@ publish=0
 
 
 @contextmanager
-def linphone(name: str, password: str, tone: float, folder: Path) -> Iterator[Softphone]:
-    """A linphonec that has registered."""
+def linphone(
+    name: str, password: str, tone: float, folder: Path, transport: str = "udp", authority: Path | None = None
+) -> Iterator[Softphone]:
+    """A linphonec that has registered. With ``tls``, it trusts ``authority``."""
     folder = folder / f"linphone-{name}"
     (folder / ".local/share/linphone").mkdir(parents=True)
     write_tone(folder / "tone.wav", tone)
     (folder / "linphonerc").write_text(
-        _LINPHONE.format(address=HOSTS[name], name=name, password=password, server=SUBJECT)
+        _LINPHONE.format(
+            address=HOSTS[name],
+            name=name,
+            password=password,
+            server=f"{SUBJECT}:{PORTS[transport]}",
+            transport=transport,
+            # 0: not at all, -1: any port.
+            ports={"udp": 0, "tcp": 0, "tls": 0} | {transport: 5060 if transport == "udp" else -1},
+            authority=authority or "",
+        )
     )
     home = {
         "HOME": str(folder),
@@ -195,5 +220,5 @@ def linphone(name: str, password: str, tone: float, folder: Path) -> Iterator[So
             process.write("quit")
 
 
-Start = Callable[[str, str, float, Path], AbstractContextManager[Softphone]]
+Start = Callable[..., AbstractContextManager[Softphone]]
 KINDS: dict[str, Start] = {"baresip": baresip, "linphone": linphone}

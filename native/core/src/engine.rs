@@ -11,6 +11,7 @@ use crate::probing;
 pub use crate::proxy::context::Output;
 use crate::proxy::context::{Contexts, Desk};
 use crate::proxy::hop;
+use crate::proxy::size::{BY_SIZE, Refusals};
 use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -39,6 +40,7 @@ pub(crate) struct Work {
     pub counters: Counters,
     pub edits: Edits,
     pub names: Names,
+    pub refusals: Refusals,
     pub scratch: Vec<u8>,
     pub uri: Vec<u8>,
     pub lines: Vec<u8>,
@@ -92,6 +94,7 @@ impl<S: Store> Engine<S> {
             counters: Counters::default(),
             edits: Edits::new(),
             names: Names::default(),
+            refusals: Refusals::default(),
             scratch: Vec::with_capacity(1024),
             uri: Vec::with_capacity(256),
             lines: Vec::with_capacity(1024),
@@ -194,7 +197,10 @@ impl<S: Store> Engine<S> {
     }
 
     /// Takes back a message that could not be sent by `path`. What is to be handled in its place is appended to `out`.
-    pub fn handle_unsent(&mut self, path: &Path, message: &[u8], out: &mut Vec<u8>) -> Unsent {
+    pub fn handle_unsent(&mut self, now: Now, path: &Path, message: &[u8], out: &mut Vec<u8>) -> Unsent {
+        if path.connection == BY_SIZE {
+            self.work.refusals.note(path.peer, now.monotonic_ms);
+        }
         unsent::handle(&self.snapshot, path, message, &mut self.index, &mut self.work.scratch, out)
     }
 

@@ -7,6 +7,7 @@
 
 use crate::listener::default_port;
 use crate::path::{ConnectionId, Path, Transport};
+use crate::proxy::size::{self, BY_SIZE};
 use crate::respond::push_tag;
 use crate::snapshot::Snapshot;
 use dialplane_syntax::{Index, Method, parse, write_response};
@@ -21,6 +22,8 @@ pub enum Unsent {
     Receive(Path),
     /// Send the message by this way.
     Send(Path),
+    /// Send what was appended to the output by this way.
+    SendOther(Path),
 }
 
 /// Decides about `message`, which could not go by `path`.
@@ -45,7 +48,15 @@ pub(crate) fn handle(
         return Unsent::Send(Path { connection: ConnectionId(0), peer, ..*path });
     }
     let is_ours = snapshot.listeners.iter().any(|listener| listener.is(&via.host, via.port));
-    if !is_ours || message.method() == Some(Method::Ack) {
+    if !is_ours {
+        return Unsent::Done;
+    }
+    if path.connection == BY_SIZE
+        && let Some(to) = size::as_datagram(message.bytes(), path, &snapshot.listeners, out)
+    {
+        return Unsent::SendOther(to);
+    }
+    if message.method() == Some(Method::Ack) {
         return Unsent::Done;
     }
     // The client is no longer where it registered, or the next hop does not answer.

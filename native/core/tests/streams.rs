@@ -147,6 +147,10 @@ fn a_dialog_finds_the_browser_again() {
     let text = bye(&format!("sip:bob@{NEXT}"), &reversed, "SIP/2.0/WSS a.invalid");
     let (to, sent) = world.receive(&browser, &text).expect("forwarded");
     assert_eq!((to.transport, to.peer.to_string().as_str()), (Transport::Udp, NEXT), "{sent}");
+    // The browser came back by another connection: what it sends goes to the other side all the same.
+    let other = Path { connection: ConnectionId::new(WorkerId(1), 5, 5), ..browser };
+    let again = text.replace("z9hG4bK74bf9", "z9hG4bK74bfa").replace("CSeq: 2", "CSeq: 3");
+    assert_eq!(world.receive(&other, &again).expect("forwarded").0, to);
     // A token that somebody else made leads nowhere.
     let other = routes[1].replace("<sip:", "<sip:0");
     let text = bye(contact, &[routes[0], &other], "SIP/2.0/UDP 192.0.2.200:5080");
@@ -192,7 +196,7 @@ fn a_registration_over_a_connection_is_called_by_it() {
 
     // The connection is gone: the caller is told, by whatever way its request came.
     let mut out = Vec::new();
-    let unsent = world.engine.handle_unsent(&to, sent.as_bytes(), &mut out);
+    let unsent = world.engine.handle_unsent(world.now, &to, sent.as_bytes(), &mut out);
     assert_eq!(unsent, Unsent::Receive(to));
     let (back, response) = world.receive(&to, &String::from_utf8(out).expect("text")).expect("forwarded");
     assert_eq!(back.peer, caller.peer);
@@ -205,12 +209,13 @@ fn what_cannot_be_sent() {
     let caller = path(Transport::Tcp, TCP, CLIENT);
     let (to, sent) = world.receive(&caller, &invite("TCP", "198.51.100.7:5070")).expect("forwarded");
     let mut out = Vec::new();
-    assert_eq!(world.engine.handle_unsent(&to, sent.as_bytes(), &mut out), Unsent::Receive(to));
+    assert_eq!(world.engine.handle_unsent(world.now, &to, sent.as_bytes(), &mut out), Unsent::Receive(to));
     let (back, response) = world.receive(&to, &String::from_utf8(out).expect("text")).expect("forwarded");
     assert!(response.starts_with("SIP/2.0 503 "), "{response}");
     assert_eq!(back.connection, caller.connection);
     // §18.2.2: a connection that is gone is opened again, to where the Via says.
-    let mut unsent = |path: &Path, text: &str| world.engine.handle_unsent(path, text.as_bytes(), &mut Vec::new());
+    let now = world.now;
+    let mut unsent = |path: &Path, text: &str| world.engine.handle_unsent(now, path, text.as_bytes(), &mut Vec::new());
     let again = Path { connection: ConnectionId(0), peer: "198.51.100.7:5070".parse().expect("an address"), ..back };
     assert_eq!(unsent(&back, &response), Unsent::Send(again));
     assert_eq!(unsent(&again, &response), Unsent::Done, "and that once");
@@ -218,4 +223,35 @@ fn what_cannot_be_sent() {
     assert_eq!(unsent(&to, &sent.replace("INVITE", "ACK")), Unsent::Done, "nobody waits for an answer to ACK");
     assert_eq!(unsent(&to, &crlf(&invite("TCP", "198.51.100.7:5070"))), Unsent::Done, "not what we forwarded");
     assert_eq!(unsent(&to, "nonsense"), Unsent::Done);
+}
+
+#[test]
+fn what_is_too_large_for_a_datagram_goes_by_tcp_first() {
+    let mut world = world(forwarder("sip:192.0.2.200"));
+    let caller = path(Transport::Udp, UDP, "192.0.2.101:5060");
+    let large = request("INVITE", "sip:bob@example.com", &format!("Subject: {}", "x".repeat(1000)));
+    let (to, sent) = world.receive(&caller, &large).expect("forwarded");
+    assert_eq!((to.transport, to.listener, to.peer.to_string().as_str()), (Transport::Tcp, TCP, "192.0.2.200:5060"));
+    assert!(sent.contains("\r\nVia: SIP/2.0/TCP 192.0.2.1:5060;branch="), "{sent}");
+    assert!(
+        record_routes(&sent)[0].starts_with("<sip:192.0.2.1:5060;lr;dp="),
+        "the dialog is not bound to TCP: {sent}"
+    );
+    let (back, _) = world.receive(&to, &response_to(&sent, "200 OK")).expect("forwarded");
+    assert_eq!((back.transport, back.peer), (Transport::Udp, caller.peer));
+    // Nobody listens there for connections.
+    let mut out = Vec::new();
+    let unsent = world.engine.handle_unsent(world.now, &to, sent.as_bytes(), &mut out);
+    let Unsent::SendOther(datagram) = unsent else { panic!("{unsent:?}") };
+    assert_eq!((datagram.transport, datagram.listener, datagram.peer), (Transport::Udp, UDP, to.peer));
+    assert_eq!(String::from_utf8(out).expect("text"), sent.replacen("SIP/2.0/TCP", "SIP/2.0/UDP", 1));
+    let (to, _) = world.receive(&caller, &large).expect("forwarded");
+    assert_eq!(to.transport, Transport::Udp, "and that is remembered");
+    world.now.monotonic_ms += 600_000;
+    let (to, _) = world.receive(&caller, &large).expect("forwarded");
+    assert_eq!(to.transport, Transport::Tcp, "for ten minutes");
+    let small = request("INVITE", "sip:bob@example.com", "");
+    assert_eq!(world.receive(&caller, &small).expect("forwarded").0.transport, Transport::Udp);
+    let mut world = self::world(forwarder("sip:192.0.2.200;transport=udp"));
+    assert_eq!(world.receive(&caller, &large).expect("forwarded").0.transport, Transport::Udp, "as the URI says");
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import socket
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ class Listeners:
     """The sockets of all ``[[listen]]`` entries, one for each worker and entry, and those between the workers."""
 
     def __init__(self, config: Config) -> None:
+        _use_all_descriptors()
         self.spread_refusal: OSError | None = None
         self.groups: list[list[socket.socket]] = []
         self.inboxes: list[tuple[socket.socket, socket.socket]] = []
@@ -112,6 +114,12 @@ def open_stream(text: str) -> socket.socket:
         listener.close()
         raise _cannot_bind(f"admin.address {text}", address, error) from error
     return listener
+
+
+def _use_all_descriptors() -> None:
+    """One for each connection: the usual soft limit of 1,024 is for programs that use ``select``."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _open_group(address: ListenAddress, workers: int) -> list[socket.socket]:

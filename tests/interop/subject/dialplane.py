@@ -112,7 +112,12 @@ class Dialplane:
             },
             "proxy": {"record_route": setup.record_route, "trusted": list(setup.trusted), "relay": True},
             "admin": {"address": ""},
-            "listen": [{"address": f"udp:{_bracketed(host)}:{setup.port}"} for host in (setup.host, *setup.also)],
+            "listen": [
+                {"address": f"{transport}:{_bracketed(host)}:{setup.port + (transport == 'tls')}"}
+                for transport in setup.transports
+                for host in (setup.host, *setup.also)
+            ],
+            "certificate": [{"chain": str(chain), "key": str(key)} for chain, key in filter(None, [setup.certificate])],
             "table": [{"name": name, "file": str(self._folder / f"{name}.csv")} for name in tables],
             "target_set": _target_sets(setup.gateways),
             "route": [_route(rule, f"table{place}") for place, rule in enumerate(setup.rules)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from tests.interop.namespace import SUBJECT
@@ -65,6 +66,10 @@ class Setup:
     max_expires: int = 7200
     default_expires: int = 3600
     workers: int = 2
+    transports: tuple[str, ...] = ("udp",)
+    """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next."""
+    certificate: tuple[Path, Path] | None = None
+    """Chain and key, for ``tls``."""
 
 
 class Server(Protocol):

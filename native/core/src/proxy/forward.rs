@@ -27,12 +27,12 @@ pub(crate) struct Forward<'a> {
     pub path: &'a [u8],
     /// Route value that a strict router must find at the end (§16.6 step 6); empty for none.
     pub last_route: &'a [u8],
-    /// Listener that sends.
-    pub sender: &'a Listener,
-    /// By what transport.
+    /// Our Via up to its branch.
+    pub via: &'a [u8],
+    /// What it leaves by.
     pub transport: Transport,
-    /// The flow that it goes by, if the peer cannot be reached otherwise.
-    pub flow: Option<Path>,
+    /// The side that it goes to.
+    pub sender: Side<'a>,
     /// Listener that received, when it differs from `sender` and both must be in the route set (RFC 5658).
     pub receiver: Option<Side<'a>>,
     /// Insert Record-Route.
@@ -53,12 +53,12 @@ pub(crate) struct Forward<'a> {
     pub source: SocketAddr,
 }
 
-/// The side that a request came from.
+/// One side of a forward.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Side<'a> {
     pub listener: &'a Listener,
     pub transport: Transport,
-    /// The flow that it came by, if its sender cannot be reached otherwise.
+    /// The flow, if the peer cannot be reached otherwise.
     pub flow: Option<Path>,
 }
 
@@ -147,8 +147,7 @@ fn push_record_route(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
     if !forward.record_route {
         return;
     }
-    let sender = Side { listener: forward.sender, transport: forward.transport, flow: forward.flow };
-    for side in [Some(sender), forward.receiver].into_iter().flatten() {
+    for side in [Some(forward.sender), forward.receiver].into_iter().flatten() {
         out.extend_from_slice(b"Record-Route: <sip:");
         if let Some(flow) = &side.flow {
             flow::push(keys, flow, out);
@@ -175,7 +174,7 @@ fn push_route(values: &[u8], out: &mut Vec<u8>) {
 
 /// Step 8: our Via.
 fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> u64 {
-    out.extend_from_slice(&forward.sender.texts(forward.transport).via);
+    out.extend_from_slice(forward.via);
     let word = branch::push(keys, &forward.origin, forward.fork, forward.loop_hash, scratch, out);
     out.extend_from_slice(b"\r\n");
     word

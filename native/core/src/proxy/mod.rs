@@ -9,4 +9,5 @@ mod identity;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod route;
+pub(crate) mod size;
 mod target;

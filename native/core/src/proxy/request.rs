@@ -4,7 +4,7 @@ use super::branch::Origin;
 use super::branch::{self, Ours};
 use super::response::reply_address_of_request;
 use super::route::{self, Routed};
-use super::{flow, hop};
+use super::{flow, hop, size};
 use crate::auth::Identity;
 use crate::counter::Counter;
 use crate::path::{Path, Transport};
@@ -101,9 +101,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     pub(crate) fn read(&self, essentials: Essentials<'b>, loop_hash: u64) -> Option<Request<'b>> {
         let snapshot = self.snapshot;
         let received = self.message.uri().unwrap_or_default();
-        let routed = route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, self.path, |uri| {
-            snapshot.is_own(uri)
-        });
+        let routed =
+            route::preprocess(&self.message, received, essentials.call_id, &snapshot.keys, |uri| snapshot.is_own(uri));
         let uri = match essentials.uri {
             Some(uri) if !routed.repaired => uri,
             _ => Uri::parse(routed.uri).ok()?,
@@ -215,6 +214,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 return self.refuse(status);
             }
         };
+        let to = self.sized(leaving, to);
         // Where the next hop would lose what the one before cannot send again, somebody has to keep it.
         if self.path.transport != Transport::Udp
             && to.transport == Transport::Udp
@@ -231,6 +231,17 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         self.work.counters.count(Counter::ForwardedRequests);
         self.work.note(|| format!("forwarded to {}", to.peer));
         Step::Forward(to)
+    }
+
+    /// The way for a request of this size. RFC 3261 §18.1.1.
+    pub(crate) fn sized(&self, leaving: &hop::Leaving<'_>, to: Path) -> Path {
+        match leaving.next {
+            hop::Next::Hop(next) if to.transport == Transport::Udp && next.transport.is_none() => {
+                let listeners = &self.snapshot.listeners;
+                size::path(&self.message, to, listeners, &self.work.refusals, self.now.monotonic_ms)
+            }
+            hop::Next::Hop(_) | hop::Next::Path(_) => to,
+        }
     }
 
     /// The edits with which the request leaves for `to`. Returns the word that names branch number `fork` if its transaction is
@@ -257,7 +268,10 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             listener: self.path.listener,
             connection: self.path.connection,
         };
-        let sender = snapshot.listeners.get(usize::from(to.listener.0))?;
+        // The dialog is not bound to the way that the size of one request asks for.
+        let recorded = size::without(to, &snapshot.listeners, self.path.listener);
+        let sender = snapshot.listeners.get(usize::from(recorded.listener.0))?;
+        let via = snapshot.listeners.get(usize::from(to.listener.0))?;
         let receiver = snapshot.listeners.get(usize::from(self.path.listener.0))?;
         let mut routed = request.routed;
         // The value of a strict router stands in the start line (§16.6 step 6).
@@ -265,16 +279,16 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let came_by = flow::is_needed(self.path, &essentials.via).then_some(*self.path);
         let leaves_by = matches!(leaving.next, hop::Next::Path(_)).then_some(*to);
         // One value is enough when both sides are reached alike.
-        let differs = to.listener != self.path.listener || to.transport != transport || came_by.is_some();
+        let differs = recorded.listener != self.path.listener || recorded.transport != transport || came_by.is_some();
         let receiver = super::forward::Side { listener: receiver, transport, flow: came_by };
         let forward = super::forward::Forward {
             uri: leaving.uri,
             routed,
             path: leaving.path,
             last_route: leaving.last_route,
-            sender,
+            via: &via.texts(to.transport).via,
             transport: to.transport,
-            flow: leaves_by,
+            sender: super::forward::Side { listener: sender, transport: recorded.transport, flow: leaves_by },
             receiver: (differs || leaves_by.is_some()).then_some(receiver),
             record_route: leaving.record_route && makes_dialog(request),
             fork,

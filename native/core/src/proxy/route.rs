@@ -99,7 +99,6 @@ pub(crate) fn preprocess<'b>(
     uri: &'b [u8],
     call_id: &[u8],
     keys: &Keys,
-    source: &Path,
     is_own: impl Fn(&SipUri<'b>) -> bool,
 ) -> Routed<'b> {
     let mut routed =
@@ -115,9 +114,11 @@ pub(crate) fn preprocess<'b>(
                 Some(route) => {
                     routed.popped += 1;
                     routed.token(&route, call_id, keys);
-                    // RFC 5626 §5.3.1: the flow that the request itself came by is not the one it is for.
-                    let flow = route.user.and_then(|token| flow::read(keys, token));
-                    routed.flow = routed.flow.or(flow.filter(|flow| flow != source));
+                    // Of the two that we write, the upper one is the side that the request comes from; its flow may be
+                    // another by now. The lower one is where it goes (RFC 5626 §5.3.1).
+                    if routed.popped == MOST_OWN {
+                        routed.flow = route.user.and_then(|token| flow::read(keys, token));
+                    }
                 }
                 None => own = false,
             }

@@ -290,7 +290,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     fn capabilities(&mut self) -> Step {
         self.work.note(|| "for ourselves".into());
         let lines = b"Accept: application/sdp\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, SUBSCRIBE, \
-                      NOTIFY, PUBLISH, INFO, REFER, MESSAGE\r\nSupported: path\r\n";
+                      NOTIFY, PUBLISH, INFO, REFER, MESSAGE\r\nSupported: path, outbound\r\n";
         self.respond(Answer { status: 200, reason: b"", lines })
     }
 

@@ -25,7 +25,7 @@ pub(super) fn write(record: &[u8], path: &[u8], now: u64, date: &mut Date, lines
     }
     lines.extend_from_slice(b"Date: ");
     lines.extend_from_slice(date.text(now));
-    lines.extend_from_slice(b"\r\nSupported: path\r\n");
+    lines.extend_from_slice(b"\r\nSupported: path, outbound\r\n");
 }
 
 fn push_contact(binding: &Binding<'_>, expires: u64, lines: &mut Vec<u8>) {

@@ -69,6 +69,8 @@ pub(super) struct Reading<'a> {
     pub(super) field: Option<u32>,
     /// Whether reg-id counts: the client speaks to us directly or through an edge that keeps its flow. RFC 5626 §6.
     pub(super) flows: bool,
+    /// Whether the client says that it knows RFC 5626.
+    pub(super) outbound: bool,
     /// Top Via and source of a client that speaks to us directly, if NAT is looked at.
     pub(super) direct: Option<(&'a Via<'a>, &'a Path)>,
     /// Most bindings of an address-of-record.
@@ -143,7 +145,7 @@ pub(super) fn read(
 impl Requested {
     fn read(contact: &NameAddr<'_>, reading: &Reading<'_>, text: &mut Vec<u8>) -> Result<Self, Refusal> {
         let uri = check_uri(contact)?;
-        let keeps_source = reading.direct.is_some_and(|(via, source)| nat::keeps_source(&uri, via, source));
+        let mut keeps_source = reading.direct.is_some_and(|(via, source)| nat::keeps_source(&uri, via, source));
         let params = contact.params();
         let known = Known::read(&params)?;
         let expires = reading.expiry.interval(known.expires, reading.field)?;
@@ -156,6 +158,10 @@ impl Requested {
                 text.extend_from_slice(b";reg-id=");
                 dialplane_syntax::chars::write_decimal(reg_id.into(), text);
                 flow = text.len() - start;
+                // §6: the flow is what was registered.
+                keeps_source |= reading.direct.is_some();
+            } else if known.reg_id.is_some() && reading.outbound {
+                return Err(Refusal::Answer(NO_OUTBOUND));
             }
         }
         for param in params.iter().filter(|param| !Known::is(param.name)) {
@@ -171,6 +177,11 @@ impl Requested {
         }
         let params = start..text.len();
         Ok(Self { uri: contact.uri_range(), params, flow, q: known.q, expires, keeps_source, met: false })
+    }
+
+    /// Whether it is known by instance and reg-id.
+    pub(super) fn is_flow(&self) -> bool {
+        self.flow > 0 && self.expires > 0
     }
 
     pub(super) fn uri<'a>(&self, message: &'a [u8]) -> &'a [u8] {
@@ -288,6 +299,8 @@ pub(super) fn push_unfolded(value: &[u8], out: &mut Vec<u8>) {
 
 /// See [`super`].
 pub(super) const TOO_MANY: Answer = Answer { status: 403, reason: "Too Many Contacts" };
+/// RFC 5626 §6, §11.6.
+const NO_OUTBOUND: Answer = Answer { status: 439, reason: "First Hop Lacks Outbound Support" };
 /// Octets of a Contact URI. The longest seen in the field, with push parameters (RFC 8599), has some 600.
 const MOST_URI: usize = 2048;
 /// Octets of its other parameters.

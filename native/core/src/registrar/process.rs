@@ -25,7 +25,8 @@ impl Registrar {
         lines: &mut Vec<u8>,
         counters: &mut Counters,
     ) -> Answer {
-        let mut processing = Processing { registrar: self, store, register, ours, scratch, lines, counters };
+        let mut processing =
+            Processing { registrar: self, store, register, ours, scratch, lines, counters, outbound: false };
         match processing.run() {
             Ok(()) => Answer::status(200),
             Err(answer) => answer,
@@ -42,6 +43,8 @@ struct Processing<'p, S, F> {
     scratch: &'p mut Scratch,
     lines: &'p mut Vec<u8>,
     counters: &'p mut Counters,
+    /// Whether flows are registered, and the client must be told so. RFC 5626 §6.
+    outbound: bool,
 }
 
 impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
@@ -83,7 +86,8 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         if !self.register.message.contains(HeaderId::REQUIRE) {
             return Ok(());
         }
-        let unknown = option_tags(&self.register.message, HeaderId::REQUIRE).filter(|tag| !is_path(tag));
+        let unknown =
+            option_tags(&self.register.message, HeaderId::REQUIRE).filter(|tag| !is_path(tag) && !is_outbound(tag));
         let mut separator: &[u8] = b"Unsupported: ";
         for tag in unknown.take(MOST_UNSUPPORTED) {
             self.lines.extend_from_slice(separator);
@@ -188,10 +192,17 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             },
             field,
             flows: first_hop || keeps_flow(path),
-            direct: (registrar.nat && first_hop && path.is_empty()).then_some((&essentials.via, *source)),
+            outbound: option_tags(message, HeaderId::SUPPORTED)
+                .chain(option_tags(message, HeaderId::REQUIRE))
+                .any(is_outbound),
+            // Whatever the configuration says of NAT, nobody can connect to a client's end of a connection.
+            direct: (first_hop && path.is_empty() && (registrar.nat || source.transport.is_stream()))
+                .then_some((&essentials.via, *source)),
             most: registrar.bindings,
         };
-        contact::read(message, &reading, text, contacts)
+        let wanted = contact::read(message, &reading, text, contacts);
+        self.outbound = reading.outbound && contacts.iter().any(contact::Requested::is_flow);
+        wanted
     }
 
     /// The answer to a request that can be read but not granted.
@@ -297,11 +308,18 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
     fn answer(&mut self) {
         let Scratch { record, path, date, .. } = &mut *self.scratch;
         super::answer::write(record, path, self.register.now.unix(), date, self.lines);
+        if self.outbound {
+            self.lines.extend_from_slice(b"Require: outbound\r\n");
+        }
     }
 }
 
 fn is_path(tag: &[u8]) -> bool {
     tag.eq_ignore_ascii_case(b"path")
+}
+
+fn is_outbound(tag: &[u8]) -> bool {
+    tag.eq_ignore_ascii_case(b"outbound")
 }
 
 /// Whether the edge proxy, which stands first, keeps the client's flow. RFC 5626 §6.

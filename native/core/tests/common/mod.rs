@@ -189,10 +189,10 @@ impl Server {
         let path =
             Path { transport: Transport::Udp, listener: ListenerId(0), connection: ConnectionId(0), peer: sent.to };
         let mut out = Vec::new();
-        match self.engine.handle_unsent(&path, sent.text.as_bytes(), &mut out) {
+        match self.engine.handle_unsent(self.now, &path, sent.text.as_bytes(), &mut out) {
             Unsent::Done => Vec::new(),
             Unsent::Receive(from) => self.all(&from.peer.to_string(), &out),
-            Unsent::Send(to) => unreachable!("a request does not go to {to:?}"),
+            Unsent::Send(to) | Unsent::SendOther(to) => unreachable!("a request does not go to {to:?}"),
         }
     }
 

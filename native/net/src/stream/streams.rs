@@ -28,6 +28,8 @@ const ACCEPTS: usize = 64;
 const WIRE: usize = 64 * 1024;
 /// How long a peer may take to read our last words.
 const DRAIN_MS: u64 = 2_000;
+/// How long a request that is too large for a datagram waits for a connection.
+const IMPATIENCE_MS: u64 = 1_000;
 /// Silence after which a WebSocket is asked for a sign of life; most proxies on the way give up after a minute.
 const PING_MS: u64 = 45_000;
 /// Output buffers kept for whoever needs one next, and the largest that is kept.
@@ -52,6 +54,8 @@ type Pooled = (Transport, SocketAddr, ConnectionId);
 #[derive(Debug)]
 pub struct Streams {
     events: Arc<OwnedFd>,
+    /// A descriptor to be given up when no other is left.
+    reserve: Option<OwnedFd>,
     table: Table<Connection>,
     settings: Settings,
     tls: Tls,
@@ -76,6 +80,7 @@ impl Streams {
     #[must_use]
     pub fn new(worker: WorkerId, seed: u32, events: Arc<OwnedFd>, settings: Settings, tls: Tls) -> Self {
         Self {
+            reserve: events.try_clone().ok(),
             events,
             table: Table::new(worker, seed),
             bench: Bench::new(settings.limits),
@@ -138,7 +143,11 @@ impl Streams {
                     }
                 }
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
-                // Nobody waits; or no descriptors are left, and those who wait will be taken when there are.
+                Err(Errno::MFILE | Errno::NFILE) => {
+                    self.turn_away(socket);
+                    return;
+                }
+                // Nobody waits.
                 Err(_) => return,
             }
         }
@@ -279,6 +288,15 @@ impl Streams {
         self.is_busy = false;
     }
 
+    /// Without a descriptor left, one that was kept for this takes a connection and ends it: who waits is told, and the
+    /// kernel stops telling us of him.
+    fn turn_away(&mut self, socket: BorrowedFd<'_>) {
+        self.counters.count(Counter::ConnectionsRefused);
+        self.reserve = None;
+        drop(acceptfrom_with(socket, SocketFlags::CLOEXEC));
+        self.reserve = self.events.try_clone().ok();
+    }
+
     fn accepted(&mut self, now_ms: u64, listener: ListenerId, socket: OwnedFd, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let place = usize::from(listener.0);
@@ -300,7 +318,7 @@ impl Streams {
 
     /// A connection of ours that reaches the peer, if there is one. RFC 5923 §3.
     fn pooled(&mut self, path: &Path) -> Option<ConnectionId> {
-        let id = *self.pool.get(&(path.transport, path.peer, path.connection))?;
+        let id = *self.pool.get(&(path.transport, path.peer, host(path)))?;
         let connection = self.table.get_mut(id)?;
         matches!(connection.stage, Stage::Connecting | Stage::Open).then_some(id)
     }
@@ -329,13 +347,15 @@ impl Streams {
         };
         let mut output = Vec::new();
         let session = Session::opened(tls, &mut output);
-        let deadline = now_ms + self.settings.connect_ms;
-        let opened = Some(path.connection);
+        // What may go as a datagram does not wait long for a connection.
+        let patience = if path.connection == host(path) { self.settings.connect_ms } else { IMPATIENCE_MS };
+        let deadline = now_ms + patience.min(self.settings.connect_ms);
+        let opened = Some(host(path));
         let id = self.insert(socket, session, Stage::Connecting, path.listener, path.peer, opened, deadline)?;
         if let Some(connection) = self.table.get_mut(id) {
             connection.output = output;
         }
-        self.pool.insert((path.transport, path.peer, path.connection), id);
+        self.pool.insert((path.transport, path.peer, host(path)), id);
         Some(id)
     }
 
@@ -593,6 +613,11 @@ impl Streams {
         self.counters.count(Counter::Undeliverable);
         self.unsent.push_back(Unsent { path, message });
     }
+}
+
+/// Number of the host that must be at the other end, as far as that can be seen.
+fn host(path: &Path) -> ConnectionId {
+    if path.transport == Transport::Tls { path.connection } else { ConnectionId(0) }
 }
 
 fn interest(is_blocked: bool) -> EventFlags {

@@ -123,9 +123,14 @@ impl<S: Store> Worker<S> {
             let Some(unsent) = self.streams.poll_unsent() else { break };
             let mut answer = std::mem::take(&mut self.loose);
             answer.clear();
-            match self.engine.handle_unsent(&unsent.path, &unsent.message, &mut answer) {
+            match self.engine.handle_unsent(now, &unsent.path, &unsent.message, &mut answer) {
                 Unsent::Done => {}
                 Unsent::Send(to) => self.streams.send(now.monotonic_ms, &to, &unsent.message),
+                Unsent::SendOther(to) => {
+                    let begin = batch.own().len();
+                    batch.own().extend_from_slice(&answer);
+                    self.send_own(now, batch, begin, &to);
+                }
                 Unsent::Receive(path) => self.received(now, &path, &answer, batch),
             }
             self.loose = answer;

@@ -19,7 +19,11 @@ fn the_answer_to_a_new_registration() {
     assert_eq!(answer.status, 200);
     assert_eq!(
         lines,
-        ["Contact: <sip:alice@192.0.2.1:5060>;expires=600", "Date: Fri, 15 Jan 2027 08:00:00 GMT", "Supported: path"]
+        [
+            "Contact: <sip:alice@192.0.2.1:5060>;expires=600",
+            "Date: Fri, 15 Jan 2027 08:00:00 GMT",
+            "Supported: path, outbound"
+        ]
     );
 }
 
@@ -436,4 +440,29 @@ fn counts() {
     world.contacts(&["Contact: "]);
     assert_eq!(world.counted(Counter::Registrations), 1, "a retransmission changes nothing");
     assert_eq!(world.counted(Counter::RegistrationFetches), 1);
+}
+
+/// RFC 5626 §6.
+#[test]
+fn flows_are_registered_and_told() {
+    let contact = "Contact: <sip:alice@192.0.2.1:5060>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"";
+    let two = "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1, SIP/2.0/UDP 10.0.0.5;branch=z9hG4bK2";
+    let edge = "Path: <sip:p.example.com;lr;ob>";
+    for (case, fields, status, told) in [
+        ("straight", &[contact, "Supported: outbound, path"][..], 200, true),
+        ("required", &[contact, "Require: outbound"], 200, true),
+        ("a client that does not know it", &[contact], 200, false),
+        ("no flow", &["Supported: outbound"], 200, false),
+        ("removed", &[contact, "Supported: outbound", "Expires: 0"], 200, false),
+        ("by an edge", &[contact, two, edge, "Supported: outbound, path"], 200, true),
+        ("by a proxy that is none", &[contact, two, "Supported: outbound"], 439, false),
+    ] {
+        let (answer, lines) = World::new().handle(&register(fields));
+        assert_eq!(answer.status, status, "{case}");
+        assert_eq!(lines.contains(&"Require: outbound".to_owned()), told, "{case}: {lines:?}");
+    }
+    let mut world = World::new();
+    world.contacts(&[contact]);
+    let kept = Some(world.source);
+    only(&world, |binding| assert_eq!(binding.received, kept, "the flow is what was registered"));
 }
