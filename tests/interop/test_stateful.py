@@ -1,4 +1,4 @@
-"""The stateful proxy over real sockets: forking, serial search, CANCEL, failover, retransmissions. RFC 3261 §16, RFC 3665."""
+"""The stateful proxy on the wire: forks, serial search, CANCEL, failover, retransmissions. RFC 3261 §16, RFC 3665."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from .subject import NAME, Rule, Server, Setup
 
 pytestmark = pytest.mark.skipif(NAME == "kamailio", reason="the suite sets Kamailio up as a stateless proxy")
 
-PLAIN = Setup(register_auth=False, workers=2)
+PLAIN = Setup(register_auth=False, workers=1)
 GATEWAYS = Setup(
-    gateways=("sip:192.0.2.12:5060", "sip:192.0.2.13:5060", "sip:192.0.2.32:5060"), rules=(Rule(forward="gateways"),)
+    workers=1,
+    gateways=("sip:192.0.2.12:5060", "sip:192.0.2.13:5060", "sip:192.0.2.32:5060"),
+    rules=(Rule(forward="gateways"),),
 )
 AOR = "sip:bob@example.org"
 
@@ -70,11 +72,28 @@ def related(method: str, invite: Message) -> Message:
     return replace(other, start=f"{method} {AOR} SIP/2.0", body=b"")
 
 
+def later(phone: Endpoint, method: str) -> Message:
+    """The next request of this method; an INVITE that was sent again because this test was slow is passed over."""
+    message = phone.receive()
+    while message.status is None and message.method == "INVITE":
+        message = phone.receive()
+    assert (message.status, message.method) == (None, method), message.text()
+    return message
+
+
+def ringing(phone: Endpoint, asked: Message) -> Message:
+    """The INVITE of this call; those of an earlier one that were sent again are passed over."""
+    while (message := phone.receive())["call-id"] != asked["call-id"]:
+        assert message.method == "INVITE", message.text()
+    assert message.method == "INVITE", message.text()
+    return message
+
+
 def end(phone: Endpoint, invite: Message, cancelled: Message) -> None:
     """A phone whose ringing was cancelled: 200 to the CANCEL, 487 to the INVITE, and the server's ACK."""
     phone.respond(cancelled, 200, "OK")
     phone.respond(invite, 487, "Request Terminated")
-    assert phone.receive_request("ACK").branch() == invite.branch()
+    assert later(phone, "ACK").branch() == invite.branch()
 
 
 def test_fork_to_three(serve: Callable[[Setup], Server], alice: Endpoint, phones: list[Endpoint]) -> None:
@@ -90,7 +109,7 @@ def test_fork_to_three(serve: Callable[[Setup], Server], alice: Endpoint, phones
     phones[1].respond(invites[1], 200, "OK", tag="lifted", fields=[("Contact", phones[1].contact)])
     assert "lifted" in answered(alice, asked, 200)["to"]
     for place in (0, 2):
-        cancelled = phones[place].receive_request("CANCEL")
+        cancelled = later(phones[place], "CANCEL")
         assert cancelled["reason"] == 'SIP;cause=200;text="Call completed elsewhere"'
         assert cancelled.branch() == invites[place].branch()
         end(phones[place], invites[place], cancelled)
@@ -117,11 +136,11 @@ def test_serial_by_preference(serve: Callable[[Setup], Server], alice: Endpoint,
     first = phones[1].receive_request("INVITE")
     phones[0].receive_nothing()
     phones[1].respond(first, 486, "Busy Here")
-    assert phones[1].receive_request("ACK").branch() == first.branch()
+    assert later(phones[1], "ACK").branch() == first.branch()
     second = phones[0].receive_request("INVITE")
     third = phones[2].receive_request("INVITE")
     phones[0].respond(second, 404, "Not Found")
-    phones[0].receive_request("ACK")
+    later(phones[0], "ACK")
     phones[2].respond(third, 200, "OK", fields=[("Contact", phones[2].contact)])
     answered(alice, asked, 200)
 
@@ -133,7 +152,7 @@ def test_best_response(serve: Callable[[Setup], Server], alice: Endpoint, phones
     asked = call(alice)
     for phone, status in ((phones[0], 503), (phones[1], 480)):
         phone.respond(phone.receive_request("INVITE"), status)
-        phone.receive_request("ACK")
+        later(phone, "ACK")
     acknowledge(alice, asked, answered(alice, asked, 480))
     alice.receive_nothing(seconds=1.2)
     phones[0].receive_nothing()
@@ -144,20 +163,20 @@ def test_cancel_against_200(serve: Callable[[Setup], Server], alice: Endpoint, p
     serve(PLAIN)
     register(phones, "")
     asked = call(alice)
-    invite = phones[0].receive_request("INVITE")
+    invite = ringing(phones[0], asked)
     phones[0].respond(invite, 180, "Ringing")
     answered(alice, asked, 180)
     cancel(alice, asked)
-    cancelled = phones[0].receive_request("CANCEL")
+    cancelled = later(phones[0], "CANCEL")
     phones[0].respond(invite, 200, "OK", fields=[("Contact", phones[0].contact)])
     phones[0].respond(cancelled, 200, "OK")
     answered(alice, asked, 200)
     asked = call(alice)
-    invite = phones[0].receive_request("INVITE")
+    invite = ringing(phones[0], asked)
     phones[0].respond(invite, 180, "Ringing")
     answered(alice, asked, 180)
     cancel(alice, asked)
-    end(phones[0], invite, phones[0].receive_request("CANCEL"))
+    end(phones[0], invite, later(phones[0], "CANCEL"))
     acknowledge(alice, asked, answered(alice, asked, 487))
     alice.receive_nothing(seconds=0.8)
 
@@ -167,9 +186,9 @@ def test_failover(serve: Callable[[Setup], Server], alice: Endpoint, phones: lis
     serve(GATEWAYS)
     asked = call(alice)
     phones[0].respond(phones[0].receive_request("INVITE"), 503, "Service Unavailable")
-    phones[0].receive_request("ACK")
+    later(phones[0], "ACK")
     phones[1].respond(phones[1].receive_request("INVITE"), 486, "Busy Here")
-    phones[1].receive_request("ACK")
+    later(phones[1], "ACK")
     acknowledge(alice, asked, answered(alice, asked, 486))
     phones[2].receive_nothing()
 
@@ -189,7 +208,7 @@ def test_retransmissions(serve: Callable[[Setup], Server], alice: Endpoint, phon
         answered(alice, asked, 180)
     phones[0].receive_nothing(seconds=1.2)
     phones[0].respond(invite, 486, "Busy Here")
-    phones[0].receive_request("ACK")
+    later(phones[0], "ACK")
     first = answered(alice, asked, 486)
     assert answered(alice, asked, 486).text() == first.text(), "until it is acknowledged"
     acknowledge(alice, asked, first)
