@@ -62,7 +62,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     ) -> Option<Target> {
         let tried = own.as_ref().map_or(0, |target| target.tried);
         let to = match self.look_for(leaving, tried) {
-            Found::Path(to) => to,
+            Found::Path(to) => self.sized(leaving, to),
             Found::Nowhere(why) => {
                 self.work.note(|| why.into());
                 self.work.counters.count(Counter::NoTarget);
