@@ -95,7 +95,8 @@ capi: tools  ## Build the C library and install it into PREFIX (.build/capi)
 	native/capi/install.sh "$(PREFIX)"
 
 miri: tools  ## Run the tests of the parser's scanner under Miri (needs nightly Rust with the component miri)
-	cd native && MIRIFLAGS="-Zmiri-disable-isolation" $(CARGO) +nightly miri test -p dialplane-syntax --lib
+	cd native && MIRIFLAGS="-Zmiri-disable-isolation" PROPTEST_CASES=4 RUSTFLAGS="-C target-feature=+avx2,+bmi1,+bmi2,+lzcnt,+popcnt" \
+		$(CARGO) +nightly miri test -p dialplane-syntax --lib
 
 bench-parser: tools  ## Measure the parser beside other parsers in Rust and C, and render docs/parser.md
 	$(PYTHON) -m benchmarks.parser.run

@@ -1,7 +1,7 @@
-"""Measures the Rust and C parsers side by side and writes results/native.tsv: python -m benchmarks.parser.run [--render].
+"""Measures the Rust and C parsers side by side: python -m benchmarks.parser.run [--render].
 
-Time is the least of many batches; instructions are the difference of two runs under valgrind, divided by the rounds between them. With
---render the committed results become the tables of docs/parser.md.
+Time is the least of many batches; instructions are the difference of two runs under valgrind, divided by the rounds
+between. The results go to results/native.tsv; with --render the committed ones become the tables of docs/parser.md.
 """
 
 from __future__ import annotations
@@ -107,9 +107,7 @@ def measure() -> None:
         f"# {model[1] if model else 'unknown processor'}, {platform.system()} {platform.release()}, commit {commit}",
         "# language\tlibrary\tversion\tmessage\tlevel\tnanoseconds\tinstructions",
     ]
-    for row in rows:
-        if row is not None:
-            lines.append("\t".join(str(value) for value in vars(row).values()))
+    lines += ["\t".join(str(value) for value in vars(row).values()) for row in rows if row is not None]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n")
 
