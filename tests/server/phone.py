@@ -93,8 +93,10 @@ class Phone:
         return self.ask("REGISTER", f"sip:{self.domain}", aor, contact, f"Expires: {expires}", algorithm=algorithm)
 
     def receive(self) -> bytes:
-        """The next message."""
-        return bytes(self.socket.recv(65536))
+        """The next message, but for 100: that is the server's own, and comes when it keeps a transaction."""
+        while (message := bytes(self.socket.recv(65536))).startswith(b"SIP/2.0 100 "):
+            """Somebody else will answer."""
+        return message
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:
         self.socket.send(request)
