@@ -13,9 +13,9 @@ from .subject import NAME, Rule, Server, Setup
 
 pytestmark = pytest.mark.skipif(NAME == "kamailio", reason="the suite sets Kamailio up as a stateless proxy")
 
-PLAIN = Setup(register_auth=False, workers=1)
+PLAIN = Setup(register_auth=False, workers=2)
 GATEWAYS = Setup(
-    workers=1,
+    workers=2,
     gateways=("sip:192.0.2.12:5060", "sip:192.0.2.13:5060", "sip:192.0.2.32:5060"),
     rules=(Rule(forward="gateways"),),
 )

@@ -105,7 +105,7 @@ fn call(criterion: &mut Criterion) {
                                     edits.apply(bytes, &mut out);
                                     black_box(to);
                                 }
-                                Verdict::Done | Verdict::Send(_) => {}
+                                Verdict::Done | Verdict::HandOver(_) | Verdict::Send(_) => {}
                             }
                             while let Some(output) = server.engine.poll_output() {
                                 black_box(output);

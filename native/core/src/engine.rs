@@ -14,6 +14,7 @@ use crate::proxy::hop;
 use crate::proxy::size::{BY_SIZE, Refusals};
 use crate::routing::probe::Prober;
 use crate::snapshot::Snapshot;
+use crate::spread::Spread;
 use crate::store::Store;
 use crate::time::Now;
 use crate::trace::Trace;
@@ -30,6 +31,8 @@ pub enum Verdict<'e> {
     Done,
     /// Send the received message with these edits.
     Forward(&'e Edits, Path),
+    /// The message belongs to a call of this worker.
+    HandOver(WorkerId),
     /// Send what was appended to the output.
     Send(Path),
 }
@@ -84,6 +87,8 @@ pub struct Engine<S> {
     index: Box<Index>,
     work: Work,
     contexts: Contexts,
+    /// How calls are divided; `None` for a worker that is alone.
+    spread: Option<Spread>,
 }
 
 impl<S: Store> Engine<S> {
@@ -114,20 +119,38 @@ impl<S: Store> Engine<S> {
             index,
             work,
             contexts: Contexts::new(now),
+            spread: None,
         };
         engine.reload(snapshot, now);
         engine
+    }
+
+    /// Divides calls with other workers from now on: [`Self::handle`] may say [`Verdict::HandOver`].
+    pub fn share(&mut self, spread: Option<Spread>) {
+        self.spread = spread;
     }
 
     /// Takes one message. What the engine wants to say itself is appended to `out`.
     pub fn handle(&mut self, now: Now, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Verdict<'_> {
         self.work.counters.count(Counter::Received);
         self.work.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
-        self.handle_again(now, path, bytes, out)
+        self.decide(now, path, bytes, out, self.spread)
     }
 
-    /// Takes a message that [`Self::poll_ready`] gave back; as [`Self::handle`], but not counted twice.
+    /// Takes a message that is for this worker: one that [`Self::poll_ready`] or another worker gave. As [`Self::handle`], but not
+    /// counted twice, and never handed over.
     pub fn handle_again(&mut self, now: Now, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Verdict<'_> {
+        self.decide(now, path, bytes, out, None)
+    }
+
+    fn decide(
+        &mut self,
+        now: Now,
+        path: &Path,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        spread: Option<Spread>,
+    ) -> Verdict<'_> {
         let message = match parse(bytes, &mut self.index, &self.snapshot.limits) {
             Ok(message) => message,
             Err(error) => {
@@ -137,6 +160,9 @@ impl<S: Store> Engine<S> {
                 return Verdict::Done;
             }
         };
+        if let Some(owner) = spread.and_then(|spread| spread.owner(&message)) {
+            return Verdict::HandOver(owner);
+        }
         let mut turn = Turn {
             snapshot: &self.snapshot,
             store: &self.store,

@@ -19,6 +19,7 @@ pub mod registrar;
 mod respond;
 pub mod routing;
 pub mod snapshot;
+pub mod spread;
 pub mod store;
 pub mod testing;
 mod text;

@@ -51,7 +51,7 @@ impl World {
         let (text, mut out) = (crlf(text), Vec::new());
         let to = match self.engine.handle(self.now, from, text.as_bytes(), &mut out) {
             // Of what is kept in a transaction, the last that is not 100 (Trying).
-            Verdict::Done => {
+            Verdict::Done | Verdict::HandOver(_) => {
                 let kept = std::iter::from_fn(|| self.engine.poll_output());
                 let last = kept.filter(|sent| !out[sent.range.clone()].starts_with(b"SIP/2.0 100")).last()?;
                 return Some((last.to, String::from_utf8(out[last.range].to_vec()).expect("text")));
@@ -242,7 +242,7 @@ fn what_is_too_large_for_a_datagram_goes_by_tcp_first() {
     // Nobody listens there for connections.
     let mut out = Vec::new();
     let unsent = world.engine.handle_unsent(world.now, &to, sent.as_bytes(), &mut out);
-    let Unsent::SendOther(datagram) = unsent else { panic!("{unsent:?}") };
+    let Unsent::SendOther(datagram) = unsent else { unreachable!("{unsent:?}") };
     assert_eq!((datagram.transport, datagram.listener, datagram.peer), (Transport::Udp, UDP, to.peer));
     assert_eq!(String::from_utf8(out).expect("text"), sent.replacen("SIP/2.0/TCP", "SIP/2.0/UDP", 1));
     let (to, _) = world.receive(&caller, &large).expect("forwarded");

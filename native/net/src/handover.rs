@@ -1,11 +1,12 @@
 //! Between the workers of a host: messages whose call, or whose connection, is another's.
 //!
 //! Each worker has one inbox, a socket that the supervisor keeps: what waits there when a worker dies is read by its
-//! successor. Calls are divided by Call-ID as the kernel divides datagrams (`supervisor/spread.py`), so the messages of one
-//! call meet in one worker, whichever transport they come by.
+//! successor. Calls are divided by Call-ID (`dialplane_core::spread`), so the messages of one call meet in one worker,
+//! whichever transport they come by.
 
 use crate::udp::adopt;
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
+use dialplane_core::spread::Spread;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::Deserialize;
@@ -64,14 +65,10 @@ impl Handover {
         self.inbox.as_fd()
     }
 
-    /// Whose call the message belongs to, if not ours. A REGISTER belongs to nobody's: its worker answers it.
+    /// How calls are divided among the workers.
     #[must_use]
-    pub fn owner(&self, message: &[u8]) -> Option<WorkerId> {
-        if message.starts_with(b"REGISTER ") {
-            return None;
-        }
-        let worker = owner(message, self.others.len())?;
-        (worker != self.worker).then_some(worker)
+    pub fn spread(&self) -> Option<Spread> {
+        Spread::new(self.worker, u16::try_from(self.others.len()).unwrap_or(u16::MAX))
     }
 
     /// Hands a message over; `false` when the other does not keep up.
@@ -101,28 +98,6 @@ impl Handover {
             }
         }
     }
-}
-
-/// The worker to which the kernel's program, `supervisor/spread.py`, gives a datagram with this Call-ID; `None` when the
-/// program would not find one.
-#[must_use]
-pub fn owner(message: &[u8], workers: usize) -> Option<WorkerId> {
-    const PATTERN: &[u8] = b"\r\ncall-id:";
-    const REACH: usize = 920;
-    const HASHED: usize = 30;
-    const BASIS: u32 = 0x811c_9dc5;
-    const PRIME: u32 = 0x0100_0193;
-    if workers < 2 {
-        return None;
-    }
-    let searched = &message[..message.len().min(REACH + PATTERN.len())];
-    let place = searched.windows(PATTERN.len()).position(|window| window.eq_ignore_ascii_case(PATTERN))?;
-    let value = &message[place + PATTERN.len()..];
-    let value = value.strip_prefix(b" ").unwrap_or(value);
-    let hashed = value.iter().take(HASHED).take_while(|&&octet| octet != b'\r');
-    let hash = hashed.fold(BASIS, |hash, &octet| (hash ^ u32::from(octet)).wrapping_mul(PRIME));
-    let worker = (hash ^ (hash >> 15)) % u32::try_from(workers).ok()?;
-    u16::try_from(worker).ok().map(WorkerId)
 }
 
 const TRANSPORTS: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
@@ -191,26 +166,5 @@ mod tests {
         assert!(!handover.give(WorkerId(2), Kind::Send, &path("192.0.2.1:1"), b""), "there is no third worker");
         let given = (0..10_000).take_while(|_| handover.give(WorkerId(1), Kind::Send, &path("192.0.2.1:1"), &large));
         assert!(given.count() < 1000, "a worker that does not read holds nobody up");
-    }
-
-    /// Values that the kernel's program gives, see `tests/supervisor/test_spread.py`.
-    #[test]
-    fn calls_are_divided_as_the_kernel_does() {
-        let of = |message: &str, workers| owner(message.as_bytes(), workers).map(|worker| worker.0);
-        assert_eq!(of("BYE sip:a SIP/2.0\r\nCall-ID: a\r\n\r\n", 1), None, "alone");
-        assert_eq!(of("BYE sip:a SIP/2.0\r\nCall-Info: a\r\n\r\n", 2), None);
-        assert_eq!(of("BYE sip:a SIP/2.0\r\ni: a\r\n\r\n", 2), None, "the program does not look for it");
-        let far = format!("BYE sip:a SIP/2.0\r\nX: {}\r\nCall-ID: a\r\n\r\n", "x".repeat(1000));
-        assert_eq!(of(&far, 2), None, "nor there");
-        let one = of("BYE sip:a SIP/2.0\r\nCall-ID: 4711@192.0.2.1\r\n\r\n", 1000);
-        for other in ["CALL-ID:4711@192.0.2.1\r\n", "call-id: 4711@192.0.2.1\r\nTo: x\r\n"] {
-            assert_eq!(of(&format!("INVITE sip:b SIP/2.0\r\n{other}\r\n"), 1000), one);
-        }
-        let long = "y".repeat(30);
-        assert_eq!(
-            of(&format!("A\r\nCall-ID: {long}1\r\n"), 1000),
-            of(&format!("A\r\nCall-ID: {long}2\r\n"), 1000),
-            "thirty octets count"
-        );
     }
 }

@@ -4,8 +4,10 @@
 
 mod other;
 
+use other::hand_over;
+
 use crate::control::{Control, Order};
-use crate::handover::{self, Handover};
+use crate::handover::{self, Handover, Kind};
 use crate::page::Page;
 use crate::resolve::Resolver;
 use crate::stream::settings::Settings;
@@ -149,7 +151,8 @@ impl<S: Store> Worker<S> {
         let mut seed = [0; 8];
         getrandom(&mut seed).map_err(system("random numbers"))?;
         let seed = u64::from_ne_bytes(seed);
-        let engine = Engine::new(Arc::new(snapshot), store, id, seed, now);
+        let mut engine = Engine::new(Arc::new(snapshot), store, id, seed, now);
+        engine.share(handover.as_ref().and_then(Handover::spread));
         let settings = Settings::read(&boot.config, *engine.limits()).map_err(StartError::Config)?;
         let tls = Tls::load(&boot.config).map_err(StartError::Config)?;
         // Nobody is helped who guesses it: the number of a connection opens nothing without a key of the host's.
@@ -256,6 +259,11 @@ impl<S: Store> Worker<S> {
         let begin = own.len();
         match self.engine.handle(now, &path, bytes, own) {
             Verdict::Done => self.outputs(now, batch),
+            Verdict::HandOver(owner) => {
+                let taken = hand_over(&mut self.handover, owner, Kind::Received, &path, batch.message(frame));
+                let outcome = if taken { Counter::HandedOver } else { Counter::Undeliverable };
+                self.engine.counters_mut().count(outcome);
+            }
             Verdict::Send(to) if to.transport == Transport::Udp => {
                 let end = own.len();
                 if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {

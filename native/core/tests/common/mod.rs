@@ -136,7 +136,7 @@ impl Server {
         };
         let mut out = Vec::new();
         let own = match self.engine.handle(self.now, &path, bytes, &mut out) {
-            Verdict::Done => None,
+            Verdict::Done | Verdict::HandOver(_) => None,
             Verdict::Send(to) => Some(Sent { to: to.peer, text: text(&out) }),
             Verdict::Forward(edits, to) => {
                 let mut forwarded = Vec::new();

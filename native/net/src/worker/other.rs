@@ -63,7 +63,7 @@ impl<S: Store> Worker<S> {
         while let Some(parked) = self.engine.poll_ready() {
             let begin = batch.own().len();
             let to = match self.engine.handle_again(now, &parked.path, &parked.bytes, batch.own()) {
-                Verdict::Done => {
+                Verdict::Done | Verdict::HandOver(_) => {
                     self.outputs(now, batch);
                     continue;
                 }
@@ -143,20 +143,32 @@ impl<S: Store> Worker<S> {
 
     /// Handles a message, unless its call is another worker's.
     fn received(&mut self, now: Now, path: &Path, message: &[u8], batch: &mut Batch) {
-        let owner = self.handover.as_ref().and_then(|handover| handover.owner(message));
-        match owner {
-            Some(owner) if hand_over(&mut self.handover, owner, Kind::Received, path, message) => {
-                self.engine.counters_mut().count(Counter::HandedOver);
-            }
-            // Better handled here than not at all.
-            _ => self.handle(now, path, message, batch),
-        }
-    }
-
-    fn handle(&mut self, now: Now, path: &Path, message: &[u8], batch: &mut Batch) {
         let begin = batch.own().len();
         let to = match self.engine.handle(now, path, message, batch.own()) {
             Verdict::Done => return self.outputs(now, batch),
+            Verdict::HandOver(owner) => {
+                if hand_over(&mut self.handover, owner, Kind::Received, path, message) {
+                    self.engine.counters_mut().count(Counter::HandedOver);
+                } else {
+                    // Better handled here than not at all.
+                    self.handle(now, path, message, batch);
+                }
+                return;
+            }
+            Verdict::Send(to) => to,
+            Verdict::Forward(edits, to) => {
+                edits.apply(message, batch.own());
+                to
+            }
+        };
+        self.send_own(now, batch, begin, &to);
+    }
+
+    /// Handles a message that is for this worker.
+    fn handle(&mut self, now: Now, path: &Path, message: &[u8], batch: &mut Batch) {
+        let begin = batch.own().len();
+        let to = match self.engine.handle_again(now, path, message, batch.own()) {
+            Verdict::Done | Verdict::HandOver(_) => return self.outputs(now, batch),
             Verdict::Send(to) => to,
             Verdict::Forward(edits, to) => {
                 edits.apply(message, batch.own());
@@ -167,7 +179,7 @@ impl<S: Store> Worker<S> {
     }
 }
 
-fn hand_over(
+pub(super) fn hand_over(
     handover: &mut Option<crate::handover::Handover>,
     to: WorkerId,
     kind: Kind,

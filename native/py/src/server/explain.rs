@@ -117,7 +117,7 @@ impl Outcome {
 fn engine_step(engine: &mut Engine<ReadOnly<'_>>, path: &Path, message: &[u8]) -> Outcome {
     let mut out = Vec::new();
     match engine.handle(clock::now(), path, message, &mut out) {
-        Verdict::Done => Outcome::queued(engine, &out),
+        Verdict::Done | Verdict::HandOver(_) => Outcome::queued(engine, &out),
         Verdict::Send(to) => Outcome::Reply(to, out),
         Verdict::Forward(edits, to) => {
             edits.apply(message, &mut out);
