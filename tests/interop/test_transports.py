@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,12 +59,23 @@ def test_softphones(
         bob.wait_ended()
 
 
+def bob_listens() -> bool:
+    """Whether connections to bob are taken."""
+    try:
+        socket.create_connection((HOSTS["bob"], 5060), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("connections", ["t1", "tn"], ids=["one connection", "one for each call"])
 @pytest.mark.parametrize("caller_by", ["tcp", "udp"])
 def test_sipp(serve: Callable[[Setup], Server], sipp: Sipp, connections: str, caller_by: str) -> None:
     rule = Rule(users=("bob",), domains=("example.org",), forward=f"sip:{HOSTS['bob']}:5060;transport=tcp")
     serve(Setup(record_route=True, trusted=EVERYBODY, transports=("udp", "tcp"), rules=(rule,)))
     with sipp.running("uas", "bob", calls=100, options=["-t", "t1"]) as answering:
+        # A datagram is sent again; a connection that nobody takes yet is refused at once.
+        eventually(bob_listens)
         options = ["-d", "100", "-t", connections if caller_by == "tcp" else "u1"]
         sipp.run("uac", "alice", calls=100, rate=100, options=options)
         finish(answering)
