@@ -54,7 +54,7 @@ def render(result: dict[str, Any]) -> str:
     lines = [
         f"# The parser from Python, {machine['time']}",
         "",
-        f"{machine['cpu']}, Python {machine['python']}; {', '.join(f'{k} {v}' for k, v in result['versions'].items())}.",
+        f"{machine['cpu']}, Python {machine['python']}; {', '.join(f'{k} {v}' for k, v in result['versions'].items())}",
         "Nanoseconds per message, the least of all rounds; in brackets how many times as long as `dialplane` takes.",
     ]
     sizes = {name: len(data) for name, data in readers.MESSAGES.items()}

@@ -268,10 +268,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     record_route: bool | None = None
     """Whatever ``proxy.record_route`` says, for what this rule forwards."""
     mode: Literal["stateful", "stateless"] | None = None
-    """``stateful``: keep what is forwarded in transactions, so that calls ring at all contacts, the next target is tried
-    when one fails, and losers are cancelled; ``stateless``: remember nothing. Without it, ``lookup`` and a target set with
-    more than one target are stateful, one next hop and ``request-uri`` are stateless. Later requests of a dialog go as its
-    first did."""
+    """``stateful``: keep what is forwarded in transactions, so that calls ring at all contacts, the next target is
+    tried when one fails, and losers are cancelled; ``stateless``: remember nothing. Without it, ``lookup`` and a target
+    set with more than one target are stateful, one next hop and ``request-uri`` are stateless. Later requests of a
+    dialog go as its first did."""
     strip: Annotated[int, Meta(ge=0, le=255)] = 0
     """Characters to take off the front of the user part before forwarding."""
     prepend: str = ""

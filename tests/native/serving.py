@@ -29,8 +29,8 @@ def rule(**changes: Any) -> dict[str, Any]:
     """One ``[[route]]`` with every field."""
     return {
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": None,
-        "authenticate": None, "record_route": None, "mode": None, "strip": 0, "prepend": "", "forward": None, "lookup": False,
-        "redirect": None, "reply": None, "drop": False,
+        "authenticate": None, "record_route": None, "mode": None, "strip": 0, "prepend": "", "forward": None,
+        "lookup": False, "redirect": None, "reply": None, "drop": False,
     } | changes  # fmt: skip
 
 

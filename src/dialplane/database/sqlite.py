@@ -3,9 +3,9 @@
 Times are Julian days, as Kamailio's ``db_sqlite`` writes and reads them; for people there is the view
 ``location_readable``.
 
-``location.id`` is a hash, and BIGINT, not INTEGER, so that SQLite does not sort the rows by it: they lie in the order in
-which they first came, and what registered in one minute and so is refreshed in one minute shares its pages. Sorted by
-the hash, each row of a batch was a page of its own to be written: 25 µs in place of 9.
+``location.id`` is a hash, and BIGINT, not INTEGER, so that SQLite does not sort the rows by it: they lie in the order
+in which they first came, and what registered in one minute and so is refreshed in one minute shares its pages. Sorted
+by the hash, each row of a batch was a page of its own to be written: 25 µs in place of 9.
 """
 
 from __future__ import annotations
