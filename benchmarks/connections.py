@@ -1,8 +1,8 @@
 """What idle connections cost: memory of the worker for each, and the time of a message beside them.
 
-``python -m benchmarks.connections [--connections 20000] [tcp|tls|ws|wss ...]``. Opens the connections in steps, each with
-one OPTIONS request and its answer, and prints resident octets of the worker per connection, and the round trip of an
-OPTIONS request on the first connection before and after. Clients are processes of their own.
+``python -m benchmarks.connections [--connections 20000] [tcp|tls|ws|wss ...]``. Opens the connections in steps, each
+with one OPTIONS request and its answer, and prints resident octets of the worker per connection, and the round trip
+of an OPTIONS request on the first connection before and after. Clients are processes of their own.
 """
 
 from __future__ import annotations
