@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import trustme
 
 from dialplane import __version__
 from dialplane.cli.output import duration, octets
@@ -33,14 +35,23 @@ def test_an_unknown_command_is_a_matter_of_usage(run: Run) -> None:
     assert "serf" in result.err
 
 
-def test_the_example_is_good(run: Run) -> None:
-    result = run("check", str(DOCS / "dialplane.toml"))
+def test_the_example_is_good(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    shutil.copytree(DOCS, folder)
+    authority = trustme.CA()
+    certificate = authority.issue_cert("sip.example.com")
+    for name in ("carriers.pem", "authorities.pem"):
+        authority.cert_pem.write_to_path(folder / name)
+    for part in certificate.cert_chain_pems:
+        part.write_to_path(folder / "sip.example.com.pem", append=True)
+    certificate.private_key_pem.write_to_path(folder / "sip.example.com.key")
+    result = run("check", str(folder / "dialplane.toml"))
     assert result.err == ""
-    assert result.out.endswith("dialplane.toml: good (2 listeners, 7 rules, 1 target set, 1 table, 2 workers)\n")
+    assert result.out.endswith("dialplane.toml: good (3 listeners, 7 rules, 1 target set, 1 table, 2 workers)\n")
 
 
 def test_nothing_is_good_too(run: Run) -> None:
-    assert run("check").out.startswith("built-in configuration: good (1 listener, 0 rules")
+    assert run("check").out.startswith("built-in configuration: good (2 listeners, 0 rules")
 
 
 def test_every_problem_has_its_line(run: Run, tmp_path: Path) -> None:
