@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop import names, subject
-from tests.interop.capture import Capture, capturing
+from tests.interop.capture import Capture, Datagram, capturing
 from tests.interop.endpoint import Endpoint
 from tests.interop.message import Message, parse
 from tests.interop.namespace import HOSTS, namespace
@@ -151,16 +151,22 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Capture, E
 
 
 def forwarded(capture: Capture, sender: Endpoint, octets: bytes) -> bytes:
-    """What leaves the proxy when this comes in, known by the branch of ours that it bears or by its Call-ID."""
+    """What leaves the proxy when this comes in, known by its Call-ID: answers to whoever asked before may still come."""
+    head = Head.of(octets)
+    place = head.first(b"call-id", b"i")
+    assert place is not None, "a good message has a Call-ID"
+    call_id = head.lines[place].partition(b":")[2].strip()
+
+    def belongs(one: Datagram) -> bool:
+        return one.source[0] in OWN and one.destination[1] != 53 and one.is_sip and call_id in one.payload
+
     mark = capture.mark()
     sender.send(octets)
-    sent = capture.wait_until(lambda one: one.source[0] in OWN and one.destination[1] != 53 and one.is_sip, since=mark)
+    sent = capture.wait_until(belongs, since=mark)
     if sent is None:
         # As any client over UDP does (RFC 3261 §17.1.2.2): the first worker that is asked may still be starting.
         sender.send(octets)
-        sent = capture.wait_until(
-            lambda one: one.source[0] in OWN and one.destination[1] != 53 and one.is_sip, since=mark
-        )
+        sent = capture.wait_until(belongs, since=mark)
     assert sent is not None, "nothing was forwarded"
     if sent.destination == SENDER:
         pytest.fail(f"answered instead of forwarded:\n{sent.payload.decode('latin-1')}", pytrace=False)

@@ -90,7 +90,7 @@ impl<S> Turn<'_, '_, S> {
     /// Says the same in fewer octets until the response behind `begin` is no longer than the request: an unproved sender must
     /// not be able to have more sent to a victim than it sends itself. `false` when it cannot be said so.
     ///
-    /// DEVIATION from that rule: a challenge goes out whatever its length, and with every algorithm up to half as long again as
+    /// DEVIATION from that rule: a challenge goes out whatever its length, and with every algorithm up to three quarters longer than
     /// the request, else with the last algorithm only, which every client has. The shortest requests are shorter than any
     /// challenge, and their senders could otherwise never log in, or not with the better algorithm.
     fn fit(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) -> bool {
@@ -103,7 +103,7 @@ impl<S> Turn<'_, '_, S> {
             return true;
         }
         if matches!(answer.status, 401 | 407) {
-            if self.out.len() - begin <= most + most / 2 {
+            if self.out.len() - begin <= most + most * 3 / 4 {
                 return true;
             }
             let before = answer.lines.strip_suffix(b"\r\n").unwrap_or_default();
