@@ -63,6 +63,8 @@ impl<'a> Update<'a> {
             let binding = &stored.binding;
             if binding.expires <= self.now {
                 tally.pruned = true;
+                // Those behind it move up: the database has one row too many.
+                tally.urgent = true;
                 continue;
             }
             let Some(contact) = find(contacts, binding, self) else {

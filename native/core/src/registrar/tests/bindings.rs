@@ -306,6 +306,16 @@ fn what_the_database_must_hear_of_at_once() {
         assert!(matches!(change, Some(Change::Write { urgent: is, .. }) if is == urgent), "{case}: {change:?}");
     }
     let mut world = World::new();
+    world.contacts(&["Contact: <sip:a@192.0.2.1>;expires=60, <sip:b@192.0.2.1>;expires=900"]);
+    world.seconds += 60;
+    world.contacts(&["CSeq: 2 REGISTER", "Contact: <sip:b@192.0.2.1>;expires=900"]);
+    let due = world.seconds + 900;
+    assert_eq!(
+        world.store.bindings.last_change(),
+        Some(Change::Write { due, urgent: true }),
+        "one has ended meanwhile"
+    );
+    let mut world = World::new();
     world.contacts(&[]);
     world.contacts(&["CSeq: 2 REGISTER", "Expires: 0"]);
     assert_eq!(world.store.bindings.last_change(), Some(Change::Remove));
