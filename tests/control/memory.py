@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Sequence
 
 from dialplane.database.rows import DOMAIN, EXPIRES, IDS_PER_ACCOUNT, OWN_IDS, USERNAME
+from dialplane.database.sqlite import transact, write_bindings
 from dialplane_native.records import Account, Binding, Credentials, IdRange
+from dialplane_native.server import Connection
 
 
 def record_id(username: str, domain: str) -> int:
@@ -50,6 +52,13 @@ class MemoryStore:
         for account, rows in token:  # type: ignore[attr-defined]
             if self.accounts[account] == rows:
                 del self.notes[account]
+
+    def write_changes(self, database: Connection, urgent: bool, limit: int) -> tuple[int, int]:
+        token, gone, rows = self.changes(urgent, limit)
+        if gone or rows:
+            transact(database, lambda inside: write_bindings(inside, gone, rows))
+            self.acknowledge(token)
+        return len(rows), len(gone) + len(rows)
 
     def backlog(self) -> tuple[int, int]:
         urgent = sum(self.notes.values())

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
-import sqlite3
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -19,9 +18,10 @@ from structlog.testing import capture_logs
 from dialplane.config import Config
 from dialplane.control.mirror import Mirror
 from dialplane.control.status import MirrorStatus
-from dialplane.database import DatabaseError, database
+from dialplane.database import database
 from dialplane.database.rows import LOCATION_COLUMNS
 from dialplane_native.records import Account, Binding
+from dialplane_native.server import Connection, Store
 
 from .memory import MemoryStore, record_id
 
@@ -52,16 +52,16 @@ def bind(account: Account, *contacts: str, expires: int = SOON) -> list[Binding]
 class Running:
     """A mirror that runs, its store and its file."""
 
-    def __init__(self, file: Path, store: MemoryStore, mirror: Mirror, status: MirrorStatus) -> None:
+    def __init__(self, file: Path, store: Any, mirror: Mirror, status: MirrorStatus) -> None:
         self.file = file
         self.store = store
         self.mirror = mirror
         self.status = status
 
-    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Another SQL client."""
-        with contextlib.closing(sqlite3.connect(self.file, timeout=5)) as connection, connection:
-            return connection.execute(statement, values).fetchall()
+    def sql(self, statement: str, *values: int | str) -> list[tuple[Any, ...]]:
+        """Another SQL client; by the one copy of SQLite that a process may use for a file."""
+        with contextlib.closing(Connection(str(self.file), 5)) as connection:
+            return connection.query(statement, values)
 
     def contacts(self) -> list[str]:
         return [row[0] for row in self.sql("SELECT contact FROM location ORDER BY contact")]
@@ -74,7 +74,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def mirroring(
-    file: Path, store: MemoryStore, *, realm: str | None = None, urgent: float = 0.1, refresh: float = 0.4
+    file: Path, store: MemoryStore | Store, *, realm: str | None = None, urgent: float = 0.1, refresh: float = 0.4
 ) -> AsyncIterator[Running]:
     base = Config()
     config = msgspec.structs.replace(
@@ -220,22 +220,17 @@ async def test_rows_of_others_are_taken_in_and_made_ours(tmp_path: Path) -> None
         await running.until(lambda: running.contacts() == ["sip:a3", "sip:b1"])
 
 
-async def test_an_outage_is_told_once_and_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_is_told_once_and_nothing_is_lost(tmp_path: Path) -> None:
     store = MemoryStore()
     with capture_logs() as logs:
         async with mirroring(tmp_path / "x.db", store) as running:
             await running.mirror.is_caught_up.wait()
-            write = running.mirror._database.write_bindings
-
-            async def fail(*_: object) -> None:
-                raise DatabaseError("database x: disk full")
-
-            monkeypatch.setattr(running.mirror._database, "write_bindings", fail)
+            running.sql("CREATE TRIGGER full BEFORE INSERT ON location BEGIN SELECT RAISE(ABORT, 'disk full'); END")
             store.register(ALICE, bind(ALICE, "a1"))
             await running.until(lambda: running.status.failures >= 3)
-            assert running.status.error == "database x: disk full"
+            assert running.status.error == f"database {running.file}: disk full"
             assert store.backlog() == (1, 0)
-            monkeypatch.setattr(running.mirror._database, "write_bindings", write)
+            running.sql("DROP TRIGGER full")
             await running.until(lambda: running.contacts() == ["sip:a1"])
             await running.until(lambda: store.backlog() == (0, 0))
             await running.until(lambda: running.status.error is None)
@@ -249,12 +244,11 @@ async def test_a_database_that_is_locked_by_another_is_waited_for(tmp_path: Path
     store = MemoryStore()
     async with mirroring(tmp_path / "x.db", store) as running:
         await running.mirror.is_caught_up.wait()
-        blocker = sqlite3.connect(running.file, isolation_level=None)
-        blocker.execute("BEGIN IMMEDIATE")
+        blocker = Connection(str(running.file), 5)
+        blocker.script("BEGIN IMMEDIATE")
         store.register(ALICE, bind(ALICE, "a1"))
         await running.until(lambda: store.backlog() == (1, 0))
-        await asyncio.sleep(0)
-        blocker.execute("COMMIT")
+        blocker.script("COMMIT")
         blocker.close()
         await running.until(lambda: running.contacts() == ["sip:a1"])
 
@@ -268,6 +262,28 @@ async def test_the_file_survives_being_killed(tmp_path: Path) -> None:
         await running.until(lambda: store.backlog() == (0, 0))
         copy = tmp_path / "copy.db"
         for suffix in ("", "-wal"):
-            os.link(f"{running.file}{suffix}", f"{copy}{suffix}")
-        with contextlib.closing(sqlite3.connect(f"file:{copy}?mode=ro", uri=True)) as reader:
-            assert reader.execute("SELECT contact FROM location").fetchall() == [("sip:a1",)]
+            shutil.copy(f"{running.file}{suffix}", f"{copy}{suffix}")
+        with contextlib.closing(Connection(str(copy), 0)) as reader:
+            assert reader.query("SELECT contact FROM location") == [("sip:a1",)]
+
+
+async def test_the_store_that_serves(tmp_path: Path) -> None:
+    """Rows go from the shared store into the file as the store shows them to Python."""
+    (tmp_path / "store").mkdir()
+    store = Store(str(tmp_path / "store"), "supervisor", ["udp:192.0.2.1:5060"])
+    ended, lives = bind(ALICE, "a1", expires=1000)[0], bind(ALICE, "a1", "a2")[1]
+    lives = (*lives[:5], ";audio", "sip:198.51.100.7:1024;transport=udp", "<sip:p.example.com;lr>", *lives[8:])
+    lives = (*lives[:14], "udp:192.0.2.1:5060", *lives[15:])
+    store.restore([ended, lives, *bind(BOB, "b1", expires=1000)])
+    store.restored()
+    async with mirroring(tmp_path / "x.db", store) as running:
+        await running.mirror.is_caught_up.wait()
+        assert running.contacts() == ["sip:a1", "sip:a2", "sip:b1"]
+        assert store.sweep(2000, 10) == 2
+        await running.until(lambda: store.backlog() == (0, 0))
+        async with database(f"sqlite:{running.file}") as reader:
+            rows = await reader.bindings(0, 10)
+        assert rows == store.bindings(None, 10)[1]
+        assert [(row[0], *row[4:8], row[14]) for row in rows] == [(record_id(*ALICE), *lives[4:8], lives[14])]
+        assert running.status.rows_written == 3 + 1
+    store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -26,6 +25,7 @@ from dialplane.database.rows import (
     USERNAME,
 )
 from dialplane_native.records import Binding
+from dialplane_native.server import Connection
 
 pytestmark = pytest.mark.asyncio
 NOW = 1_790_000_000
@@ -59,10 +59,10 @@ def row(account: int, place: int = 0, **changes: Any) -> Binding:
 async def execute(url: str, sql: str) -> list[tuple[Any, ...]]:
     """Runs a statement as any other SQL client would."""
     if url.startswith("sqlite:"):
-        connection = sqlite3.connect(url.removeprefix("sqlite:"))
+        # The one copy of SQLite that a process may use for a file.
+        connection = Connection(url.removeprefix("sqlite:"), 5)
         try:
-            with connection:
-                return connection.execute(sql).fetchall()
+            return connection.query(sql)
         finally:
             connection.close()
     client = await asyncpg.connect(url)

@@ -13,6 +13,7 @@ from dialplane_native import (
     BuildError,
     CaptureError,
     CSeq,
+    DatabaseError,
     DialplaneError,
     FieldError,
     Framer,
@@ -30,7 +31,7 @@ from dialplane_native import (
     list_errors,
     parse,
 )
-from dialplane_native.server import Store
+from dialplane_native.server import Connection, Store
 
 from .samples import INVITE, RINGING
 
@@ -89,6 +90,7 @@ CASES: list[tuple[type[DialplaneError], str, Callable[[], object]]] = [
     (BuildError, "hops", lambda: parse(INVITE.replace(b"70", b"0")).edit().decrement_max_forwards()),
     (BuildError, "start-line", lambda: parse(RINGING).response(200)),
     (CaptureError, "not-a-capture", lambda: count(b"no capture")),
+    (DatabaseError, "database", lambda: Connection("/nonexistent/dialplane.db", 0)),
     (StoreError, "store", lambda: Store("/nonexistent/dialplane", "reader")),
 ]
 
@@ -124,7 +126,7 @@ def test_one_tree() -> None:
     }
     assert errors == {DialplaneError} | {kind_of_error for kind_of_error, _, _ in CASES}
     assert all(issubclass(error, DialplaneError) for error in errors)
-    assert all(issubclass(error, ValueError) for error in errors - {DialplaneError, StoreError})
+    assert all(issubclass(error, ValueError) for error in errors - {DialplaneError, DatabaseError, StoreError})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ mod python {
     #![allow(missing_docs, reason = "documented where they are defined, in errors.py")]
     pyo3::import_exception!(dialplane_native.errors, BuildError);
     pyo3::import_exception!(dialplane_native.errors, CaptureError);
+    pyo3::import_exception!(dialplane_native.errors, DatabaseError);
     pyo3::import_exception!(dialplane_native.errors, FieldError);
     pyo3::import_exception!(dialplane_native.errors, MissingFieldError);
     pyo3::import_exception!(dialplane_native.errors, ParseError);
@@ -168,6 +169,19 @@ pub(crate) fn store_error(text: String) -> PyErr {
 
 const STORE_KIND: &str = "store";
 
+/// SQLite failed.
+#[cold]
+pub(crate) fn database_error(text: String) -> PyErr {
+    python::DatabaseError::new_err((text, DATABASE_KIND))
+}
+
+const DATABASE_KIND: &str = "database";
+
+/// The class `DatabaseError`, for `dialplane_native.server`.
+pub(crate) fn database_error_class(py: Python<'_>) -> Bound<'_, PyType> {
+    py.get_type::<python::DatabaseError>()
+}
+
 /// The class `StoreError`, for `dialplane_native.server`.
 pub(crate) fn store_error_class(py: Python<'_>) -> Bound<'_, PyType> {
     py.get_type::<python::StoreError>()
@@ -181,7 +195,7 @@ pub(crate) fn fault<'py>(py: Python<'py>, error: ParseError) -> Bound<'py, PyAny
 /// A class of errors, a kind of it, and the status it stands for.
 type Listed = (&'static str, &'static str, Option<u16>);
 
-/// Every error that can be raised about SIP or the store: name of the class, kind, status.
+/// Every error that can be raised about SIP, the store or a database: name of the class, kind, status.
 #[pyfunction]
 pub(crate) fn list_errors() -> Vec<Listed> {
     let rows = |class: &'static str, kinds: &'static [(&'static str, Option<u16>)]| {
@@ -195,6 +209,6 @@ pub(crate) fn list_errors() -> Vec<Listed> {
         .chain(rows("UriError", URI_KINDS))
         .chain(rows("BuildError", BUILD_KINDS))
         .chain(rows("CaptureError", CAPTURE_KINDS))
-        .chain([("StoreError", STORE_KIND, None)])
+        .chain([("DatabaseError", DATABASE_KIND, None), ("StoreError", STORE_KIND, None)])
         .collect()
 }

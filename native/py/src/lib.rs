@@ -64,6 +64,8 @@ mod _native {
     #[pymodule]
     mod server {
         #[pymodule_export]
+        use crate::server::database::PyConnection;
+        #[pymodule_export]
         use crate::server::explain::explain;
         #[pymodule_export]
         use crate::server::store::{PyStore, record_id_of};
@@ -77,6 +79,7 @@ mod _native {
 
         #[pymodule_init]
         fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+            module.add("DatabaseError", crate::error::database_error_class(module.py()))?;
             module.add("StoreError", crate::error::store_error_class(module.py()))
         }
     }

@@ -44,6 +44,7 @@ from dialplane_native._native import (
 from dialplane_native.errors import (
     BuildError,
     CaptureError,
+    DatabaseError,
     DialplaneError,
     FieldError,
     MissingFieldError,
@@ -59,6 +60,7 @@ __all__ = [
     "BuildError",
     "CSeq",
     "CaptureError",
+    "DatabaseError",
     "DialplaneError",
     "Editor",
     "Essentials",

@@ -6,6 +6,7 @@
 __all__ = [
     "BuildError",
     "CaptureError",
+    "DatabaseError",
     "DialplaneError",
     "FieldError",
     "MissingFieldError",
@@ -16,7 +17,7 @@ __all__ = [
 
 
 class DialplaneError(Exception):
-    """Anything that ``dialplane_native`` raises about SIP or the store. ``str()`` is one line."""
+    """Anything that ``dialplane_native`` raises about SIP, the store or a database. ``str()`` is one line."""
 
     text: str
     """What is wrong, in words."""
@@ -70,6 +71,10 @@ class BuildError(DialplaneError, ValueError):
 
 class CaptureError(DialplaneError, ValueError):
     """A file or buffer is neither a pcap nor a pcapng capture."""
+
+
+class DatabaseError(DialplaneError):
+    """SQLite says no; :attr:`text` is what it says."""
 
 
 class StoreError(DialplaneError):

@@ -33,6 +33,10 @@ Binding: TypeAlias = tuple[
 """One binding (RFC 3261 §10) in the order of the columns that the database mirror writes."""
 
 
+SqlValue: TypeAlias = int | float | str | bytes | None
+"""What SQLite keeps in a column."""
+
+
 class WorkerCounters(TypedDict):
     """The mapped page of one worker."""
 

@@ -2,6 +2,8 @@
 
 from dialplane_native._native import server as _server
 
+Connection = _server.Connection
+DatabaseError = _server.DatabaseError
 Store = _server.Store
 StoreError = _server.StoreError
 check = _server.check
@@ -14,6 +16,8 @@ record_id = _server.record_id
 run_worker = _server.run_worker
 
 __all__ = [
+    "Connection",
+    "DatabaseError",
     "Store",
     "StoreError",
     "check",

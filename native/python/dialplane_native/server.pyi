@@ -4,13 +4,16 @@ Times are seconds since 1970. Text that came from the network is decoded as UTF-
 here logs; what is to be logged goes over the control channel of the worker.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal, Self, final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Self, final
 
+from dialplane_native.errors import DatabaseError as DatabaseError
 from dialplane_native.errors import StoreError as StoreError
-from dialplane_native.records import Binding, Credentials, IdRange, WorkerCounters
+from dialplane_native.records import Binding, Credentials, IdRange, SqlValue, WorkerCounters
 
 __all__ = [
+    "Connection",
+    "DatabaseError",
     "Store",
     "StoreError",
     "check",
@@ -93,6 +96,35 @@ def compile_table(csv: str, dpt: str, progress: Callable[[int, int], None] | Non
     """
 
 @final
+class Connection:
+    """A connection to a SQLite file, which is made when it is missing. Raises :class:`DatabaseError`.
+
+    A process that has such a connection may not open the same file with another copy of SQLite (:mod:`sqlite3`): their
+    locks belong to the process, so that they would not keep out each other, and closing one would unlock the other.
+    """
+
+    def __new__(cls, path: str, patience: float) -> Self:
+        """``patience``: how many seconds to wait for a lock of another process."""
+
+    def query(self, sql: str, values: Iterable[SqlValue] | None = None) -> list[tuple[Any, ...]]:
+        """Runs one statement and returns its rows."""
+
+    def write(self, sql: str, rows: Iterable[Iterable[SqlValue]]) -> int:
+        """Runs one statement for each row of values. Returns how many rows of tables it changed; those that triggers
+        changed are not counted.
+        """
+
+    def script(self, sql: str) -> None:
+        """Runs statements without values."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun and has not ended."""
+
+    def close(self) -> None:
+        """Closes it, when who uses it has finished. May be called again."""
+
+@final
 class Store:
     """The shared store of one host. ``role`` says what this process does with it.
 
@@ -130,6 +162,11 @@ class Store:
 
     def acknowledge(self, token: object) -> None:
         """What :meth:`changes` gave with ``token`` is in the database."""
+
+    def write_changes(self, database: Connection, urgent: bool, limit: int) -> tuple[int, int]:
+        """Writes what :meth:`changes` would give into ``location`` of ``database``; acknowledges it once it is on the
+        disk. Returns the numbers of rows and of addresses-of-record; the latter is 0 when nothing changed.
+        """
 
     def backlog(self) -> tuple[int, int]:
         """Number of changed addresses-of-record not yet acknowledged: urgent, and others."""

@@ -107,13 +107,10 @@ class Mirror:
         """Writes all changes there are, in batches."""
         begin = time.monotonic()
         while True:
-            token, gone, rows = self._store.changes(urgent, BATCH)
-            if not gone and not rows:
+            rows, has_changed = await self._database.write_changes(self._store, urgent=urgent, limit=BATCH)
+            if not has_changed:
                 break
-            await self._database.write_bindings(gone, rows)
-            # Only now: a process that dies in between writes the same again, which changes nothing.
-            self._store.acknowledge(token)
-            self._status.rows_written += len(rows)
+            self._status.rows_written += rows
             self._status.batches += 1
             self._status.behind = round(time.monotonic() - begin, 3)
 

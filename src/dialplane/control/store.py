@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dialplane_native.records import Binding, Credentials, IdRange
+    from dialplane_native.server import Connection
 
 
 class MirroredStore(Protocol):
@@ -19,6 +20,7 @@ class MirroredStore(Protocol):
     def mirror(self, on: bool) -> None: ...  # noqa: D102, FBT001
     def changes(self, urgent: bool, limit: int) -> tuple[object, list[IdRange], list[Binding]]: ...  # noqa: D102, FBT001
     def acknowledge(self, token: object) -> None: ...  # noqa: D102
+    def write_changes(self, database: Connection, urgent: bool, limit: int) -> tuple[int, int]: ...  # noqa: D102, FBT001
     def backlog(self) -> tuple[int, int]: ...  # noqa: D102
     def sweep(self, now: float, limit: int) -> int: ...  # noqa: D102
     def bindings(self, cursor: bytes | None, limit: int) -> tuple[bytes | None, list[Binding]]: ...  # noqa: D102

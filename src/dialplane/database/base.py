@@ -10,6 +10,7 @@ from dialplane.errors import DialplaneError, ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dialplane.control.store import MirroredStore
     from dialplane.database.rows import Subscriber
     from dialplane_native.records import Account, Binding, IdRange
 
@@ -40,6 +41,19 @@ class Database(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    async def write_changes(self, store: MirroredStore, *, urgent: bool, limit: int) -> tuple[int, bool]:
+        """Writes what the store's ``changes`` gives, and acknowledges it.
+
+        Returns the number of rows that were written, and whether anything had changed.
+        """
+        token, gone, rows = store.changes(urgent, limit)
+        if not gone and not rows:
+            return 0, False
+        await self.write_bindings(gone, rows)
+        # Only now: a process that dies in between writes the same again, which changes nothing.
+        store.acknowledge(token)
+        return len(rows), True
 
     @abstractmethod
     async def write_bindings(self, gone: Sequence[IdRange], rows: Sequence[Binding]) -> None:

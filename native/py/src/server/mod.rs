@@ -3,6 +3,7 @@
 //! Whatever takes long runs with the GIL released.
 
 mod config;
+pub(crate) mod database;
 pub(crate) mod explain;
 mod read_only;
 mod rows;

@@ -5,6 +5,7 @@ use dialplane_syntax::Host;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
+use std::borrow::Cow;
 
 /// Columns of a row.
 const COLUMNS: usize = 17;
@@ -24,12 +25,12 @@ pub(super) fn aor(username: &str, domain: &str) -> Vec<u8> {
 }
 
 /// Rows as a list of tuples.
-pub(super) fn list<'py>(py: Python<'py>, rows: Vec<Row>) -> PyResult<Bound<'py, PyList>> {
+pub(super) fn list<'py>(py: Python<'py>, rows: Vec<Row<'_>>) -> PyResult<Bound<'py, PyList>> {
     let tuples: PyResult<Vec<_>> = rows.into_iter().map(|row| tuple(py, row)).collect();
     PyList::new(py, tuples?)
 }
 
-fn tuple<'py>(py: Python<'py>, row: Row) -> PyResult<Bound<'py, PyTuple>> {
+fn tuple<'py>(py: Python<'py>, row: Row<'_>) -> PyResult<Bound<'py, PyTuple>> {
     macro_rules! columns {
         ($($column:ident),*) => { [$(row.$column.into_pyobject(py)?.into_any(),)*] };
     }
@@ -56,7 +57,7 @@ fn tuple<'py>(py: Python<'py>, row: Row) -> PyResult<Bound<'py, PyTuple>> {
 }
 
 /// Reads one tuple.
-pub(super) fn row(tuple: &Bound<'_, PyAny>) -> PyResult<Row> {
+pub(super) fn row(tuple: &Bound<'_, PyAny>) -> PyResult<Row<'static>> {
     let tuple = tuple.cast::<PyTuple>()?;
     if tuple.len() != COLUMNS {
         return Err(PyValueError::new_err(format!("a binding has {COLUMNS} columns, not {}", tuple.len())));
@@ -83,12 +84,12 @@ pub(super) fn row(tuple: &Bound<'_, PyAny>) -> PyResult<Row> {
 }
 
 /// Text; what is no UTF-8 was replaced on the way out and is so on the way back.
-fn text(tuple: &Bound<'_, PyTuple>, column: usize) -> PyResult<String> {
-    Ok(tuple.get_item(column)?.cast::<PyString>()?.to_string_lossy().into_owned())
+fn text(tuple: &Bound<'_, PyTuple>, column: usize) -> PyResult<Cow<'static, str>> {
+    Ok(Cow::Owned(tuple.get_item(column)?.cast::<PyString>()?.to_string_lossy().into_owned()))
 }
 
 /// An empty text means the same as none: some databases cannot tell them apart.
-fn optional(tuple: &Bound<'_, PyTuple>, column: usize) -> PyResult<Option<String>> {
+fn optional(tuple: &Bound<'_, PyTuple>, column: usize) -> PyResult<Option<Cow<'static, str>>> {
     if tuple.get_item(column)?.is_none() {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! `Store`: the shared store for the supervisor, the control process and whoever only looks.
 
+use super::database::PyConnection;
 use super::rows;
 use crate::error::store_error;
 use dialplane_core::auth::credential::{self, Digests};
@@ -72,9 +73,9 @@ impl PyStore {
         self.open()
     }
 
-    fn rows(&self, aor: &[u8], record: &[u8]) -> Vec<Row> {
+    fn rows(&self, aor: &[u8], record: &[u8]) -> Vec<Row<'static>> {
         // A record that cannot be read has no bindings; whoever registers next begins it anew.
-        from_record(aor, record, &self.listeners).unwrap_or_default()
+        from_record(aor, record, &self.listeners).into_iter().flatten().map(Row::into_owned).collect()
     }
 }
 
@@ -156,6 +157,24 @@ impl PyStore {
         py.detach(|| store.bindings().acknowledge(batch)).map_err(failed)
     }
 
+    /// Writes the changes that :meth:`changes` would give into ``location`` of ``database``, and acknowledges them.
+    #[pyo3(signature = (database, urgent, limit))]
+    fn write_changes(
+        &self,
+        py: Python<'_>,
+        database: &Bound<'_, PyConnection>,
+        urgent: bool,
+        limit: usize,
+    ) -> PyResult<(usize, usize)> {
+        let store = self.writable()?;
+        let kind = if urgent { Changes::Urgent } else { Changes::All };
+        let written = database.get().with(py, |connection| {
+            let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.write_changes(store.bindings(), kind, &mut turn, limit, &self.listeners)
+        })?;
+        Ok((written.rows, written.records))
+    }
+
     /// Number of changed addresses-of-record not yet acknowledged: urgent, and others.
     fn backlog(&self) -> PyResult<(u64, u64)> {
         let backlog = self.open()?.bindings().backlog();
@@ -220,7 +239,7 @@ impl PyStore {
         let found = store.bindings().read(&aor, &mut record).map_err(failed)?;
         let mut rows = if found { self.rows(&aor, &record) } else { Vec::new() };
         // A binding without q stands before those with any, as in `registrar::lookup`.
-        let rank = |row: &Row| if row.q < 0.0 { 1000 } else { (row.q * 1000.0).round() as u32 };
+        let rank = |row: &Row<'_>| if row.q < 0.0 { 1000 } else { (row.q * 1000.0).round() as u32 };
         rows.sort_by_key(|row| Reverse((rank(row), row.last_modified)));
         rows::list(py, rows)
     }
@@ -229,7 +248,7 @@ impl PyStore {
     #[pyo3(signature = (rows))]
     fn restore(&self, py: Python<'_>, rows: &Bound<'_, PyAny>) -> PyResult<usize> {
         let store = self.writable()?;
-        let mut records: HashMap<Vec<u8>, Vec<Row>> = HashMap::new();
+        let mut records: HashMap<Vec<u8>, Vec<Row<'static>>> = HashMap::new();
         for row in rows.try_iter()? {
             let row = rows::row(&row?)?;
             records.entry(rows::aor(&row.username, &row.domain)).or_default().push(row);
@@ -332,7 +351,7 @@ impl PyStore {
 
 /// The store's own errors in words.
 #[cold]
-fn failed(error: StoreError) -> PyErr {
+pub(super) fn failed(error: StoreError) -> PyErr {
     let words = match error {
         StoreError::Busy => "another process holds a record of the store and does not let go",
         StoreError::Corrupt => "the store is damaged",
