@@ -151,7 +151,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Capture, E
 
 
 def forwarded(capture: Capture, sender: Endpoint, octets: bytes) -> bytes:
-    """What leaves the proxy when this comes in, known by its Call-ID: answers to whoever asked before may still come."""
+    """What leaves the proxy when this comes in, known by its Call-ID: answers to others may still come."""
     head = Head.of(octets)
     place = head.first(b"call-id", b"i")
     assert place is not None, "a good message has a Call-ID"
