@@ -88,7 +88,7 @@ fuzz: tools  ## Fuzz each target for FUZZ_SECONDS (60), with the address sanitiz
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
 	cd native/fuzz && sh seeds.sh && for target in $$($(CARGO) fuzz list); do \
 		echo "== fuzz $$target"; \
-		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -verbosity=0; \
 	done
 
 capi: tools  ## Build the C library and install it into PREFIX (.build/capi)

@@ -162,7 +162,7 @@ cases! { faulty_line:
     a_bare_lf("Subject: a\nRoute: <sip:evil.example.com>", ParseErrorKind::ControlCharacter);
     a_bare_cr("Subject: a\rRoute: <sip:evil.example.com>", ParseErrorKind::ControlCharacter);
     cr_cr_lf("Subject: a\r", ParseErrorKind::ControlCharacter);
-    a_bare_cr_in_the_place_of_a_hyphen("Min\rSE: 90", ParseErrorKind::ControlCharacter);
+    a_bare_cr_in_the_place_of_a_hyphen("Min\rSE: 90", ParseErrorKind::HeaderLine);
     a_quoted_cr("Subject: \"\\\ra\"", ParseErrorKind::ControlCharacter);
     a_control_character_after_a_backslash_without_quotes("Subject: \\\x07", ParseErrorKind::ControlCharacter);
     a_control_character_in_quotes_without_backslash("Subject: \"\x07\"", ParseErrorKind::ControlCharacter);

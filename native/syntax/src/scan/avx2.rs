@@ -10,8 +10,9 @@ use crate::chars::{Class, HOST, slice};
 use crate::header::Candidate;
 use core::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi128_si32, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256,
-    _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8,
-    _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+    _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_srli_epi16,
 };
 #[cfg(feature = "std")]
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -158,8 +159,9 @@ fn colon(window: &[u8; WINDOW]) -> Option<(usize, u8)> {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn same(window: &[u8; WINDOW], candidate: &Candidate, count: usize) -> bool {
-    let lower = _mm256_or_si256(load(window), _mm256_set1_epi8(0x20));
-    let mask = bits(_mm256_cmpeq_epi8(lower, load(candidate.octets())));
+    let name = load(candidate.octets());
+    let case = _mm256_and_si256(_mm256_cmpgt_epi8(name, _mm256_set1_epi8(b'@' as i8)), _mm256_set1_epi8(0x20));
+    let mask = bits(_mm256_cmpeq_epi8(_mm256_or_si256(load(window), case), name));
     !u64::from(mask) & !(u64::MAX << (count & 63)) == 0
 }
 

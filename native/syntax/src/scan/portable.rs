@@ -32,7 +32,7 @@ impl Scanner for Portable {
 
     #[inline(always)]
     fn same(window: &[u8; WINDOW], candidate: &Candidate, count: usize) -> bool {
-        window.iter().zip(candidate.octets()).take(count).all(|(byte, letter)| *byte | 0x20 == *letter)
+        window.iter().zip(candidate.octets()).take(count).all(|(byte, letter)| byte.to_ascii_lowercase() == *letter)
     }
 }
 

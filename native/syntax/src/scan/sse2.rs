@@ -7,8 +7,8 @@
 use super::{Scanner, Task, WINDOW};
 use crate::header::Candidate;
 use core::arch::x86_64::{
-    __m128i, _mm_cmpeq_epi8, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
-    _mm_set1_epi8,
+    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_min_epu8,
+    _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
 };
 
 /// Needs SSE2.
@@ -64,15 +64,17 @@ fn colon(window: &[u8; WINDOW]) -> Option<(usize, u8)> {
     Some((mask.trailing_zeros() as usize, _mm_cvtsi128_si32(low) as u8))
 }
 
-/// The names of the table have letters and hyphens only; setting the case bit makes no visible octet one of those that was none.
+/// The case bit is set where the name has a letter: it makes of no other octet one, but of a CR a hyphen.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn same(window: &[u8; WINDOW], candidate: &Candidate, count: usize) -> bool {
-    let case = _mm_set1_epi8(0x20);
+    let equal = |octets, name| {
+        let case = _mm_and_si128(_mm_cmpgt_epi8(name, _mm_set1_epi8(b'@' as i8)), _mm_set1_epi8(0x20));
+        bits(_mm_cmpeq_epi8(_mm_or_si128(octets, case), name))
+    };
     let [low, high] = load_window(window);
     let [name_low, name_high] = load_window(candidate.octets());
-    let low = bits(_mm_cmpeq_epi8(_mm_or_si128(low, case), name_low));
-    let high = bits(_mm_cmpeq_epi8(_mm_or_si128(high, case), name_high));
+    let (low, high) = (equal(low, name_low), equal(high, name_high));
     !(low | high << 16) & !(u64::MAX << (count & 63)) == 0
 }
 
