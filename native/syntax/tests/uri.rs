@@ -103,6 +103,7 @@ cases! { faulty:
     rfc5118_4_2_ipv6_without_brackets("sip:2001:db8::10", UriError::Port);
     no_user_before_the_at_sign("sip:@example.com", UriError::User);
     no_host_behind_the_at_sign("sip:alice@", UriError::Host);
+    an_address_with_a_final_dot("sip:192.092.0.2.", UriError::Host);
     two_at_signs("sip:alice@good.example.com@evil.example.com", UriError::Host);
     an_at_sign_behind_the_port("sip:a:5060;x@evil.example.com", UriError::Host);
     a_port_above_65535("sip:a@b:99999", UriError::Port);

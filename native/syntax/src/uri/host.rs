@@ -37,9 +37,10 @@ impl<'b> Host<'b> {
         let end = text.host_name::<S>(start)?;
         let host = text.slice(start, end);
         if text.octet(start).is_ascii_digit()
-            && let Some(address) = parse_v4(host)
+            && let Some(address) = parse_v4(without_dot(host))
         {
-            return Some((Self::V4(address), end));
+            // With a final dot it is neither an address nor a name.
+            return (!host.ends_with(b".")).then_some((Self::V4(address), end));
         }
         (host.len() <= 255).then_some((Self::Name(host), end))
     }
