@@ -13,6 +13,10 @@ from typing import Any
 _TREE = Path(__file__).parents[1] / "torture"
 SHARED = Path(os.environ.get("DIALPLANE_SHARED", Path(__file__).parents[3] / "shared"))
 
+_COLLECTED = SHARED / "torture" / "malformed" / "collected"
+LARGEST_DATAGRAM = 65507
+"""Octets that UDP over IPv4 can carry."""
+
 DROP = "drop"
 ANSWERED = frozenset({"100", "200", "202", "401", "403", "404", "405", "407", "480", "481", "488", "501"})
 """What a registrar and proxy may say to a request that it accepts, when it is the last to handle it."""
@@ -122,27 +126,29 @@ class Stream:
 
 
 def streams() -> list[Stream]:
-    """The authored cases for TCP and WebSocket."""
+    """The authored cases for TCP and WebSocket, and those collected that no datagram can hold."""
     entries = json.loads((_TREE / "authored" / "index.json").read_text())["messages"]
     folder = SHARED / "torture" / "malformed" / "authored"
-    return [
+    authored = [
         Stream(
             entry["file"].removesuffix(".bin"), entry["transport"], folder / entry["file"], frozenset(entry["expect"])
         )
         for entry in entries
         if entry["transport"] != "udp"
     ]
+    anything = ANSWERED | REFUSED | {"close"}
+    large = [path for path in _COLLECTED.glob("*.dat") if path.stat().st_size > LARGEST_DATAGRAM]
+    return authored + [Stream(path.stem, "tcp", path, anything) for path in sorted(large)]
 
 
 def collected() -> list[Case]:
     """Faulty messages of other projects: any one final answer will do, or none. Used in place."""
-    folder = SHARED / "torture" / "malformed" / "collected"
-    if not folder.exists():
-        return []
     anything = ANSWERED | REFUSED | {DROP}
     cases = []
-    for entry in json.loads((folder / "index.json").read_text())["messages"]:
-        octets = (folder / entry["file"]).read_bytes()
+    for entry in json.loads((_COLLECTED / "index.json").read_text())["messages"]:
+        octets = (_COLLECTED / entry["file"]).read_bytes()
+        if len(octets) > LARGEST_DATAGRAM:
+            continue
         allowed = frozenset({DROP}) if octets.startswith(b"SIP/2.0 ") else anything
         cases.append(
             Case("collected", entry["file"].removesuffix(".dat"), (octets,), allowed, ", ".join(entry["faults"]))
@@ -156,8 +162,6 @@ def protos(*, source: tuple[str, int], target: str) -> Iterator[Case]:
     ``DIALPLANE_PROTOS`` is how many cases are taken, evenly over the suite: a number, 400 by default, or ``all``.
     """
     wanted = os.environ.get("DIALPLANE_PROTOS", "400")
-    if not (SHARED / "torture" / "protos-c07").exists():
-        return
     with tarfile.open(SHARED / "torture" / "protos-c07" / "cases.tar.xz") as archive:
         members = sorted((member for member in archive if member.isfile()), key=lambda member: member.name)
         step = 1.0 if wanted == "all" else max(len(members) / int(wanted), 1.0)
@@ -198,5 +202,5 @@ def _protos_packets(text: bytes, name: str, source: tuple[str, int], target: str
         for tag, value in (values | {"Teardown-Method": method}).items():
             packet = packet.replace(f"<{tag}>".encode(), value.encode())  # noqa: PLW2901
         body = packet.partition(b"\r\n\r\n")[2]
-        made.append(packet.replace(b"<Content-Length>", str(len(body)).encode())[:65507])
+        made.append(packet.replace(b"<Content-Length>", str(len(body)).encode())[:LARGEST_DATAGRAM])
     return tuple(made)

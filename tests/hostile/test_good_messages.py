@@ -6,11 +6,12 @@ Allowed to change: our Via on top, received and rport of the sender's Via, Max-F
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.interop import names, subject
 from tests.interop.capture import Capture, Datagram, capturing
@@ -21,8 +22,11 @@ from tests.interop.subject import Rule, Setup
 
 from . import corpus
 from .arena import SENDER, TARGET
+from .hop import listening
 
 NEXT_HOP = (HOSTS["bob"], 5060)
+_SECURE_HOPS = ("ss1.example.com", "pb.example.com")
+"""Hosts of the Route values with sips."""
 OWN = (TARGET[0], "2001:db8::1")
 FORWARD_ALL = Setup(
     host=TARGET[0],
@@ -69,7 +73,7 @@ class Head:
         return replace(self, lines=(*self.lines[:place], line, *self.lines[place + 1 :]))
 
 
-VIA, MAX_FORWARDS = (b"via", b"v"), (b"max-forwards",)
+VIA, MAX_FORWARDS, CONTENT_LENGTH = (b"via", b"v"), (b"max-forwards",), (b"content-length", b"l")
 
 
 def plain_via(line: bytes) -> bytes:
@@ -102,6 +106,9 @@ def differences(sent: bytes, forwarded: bytes) -> list[str]:
         if after.lines[hops_after] != expected:
             found.append(f"{before.lines[hops_before]!r} became {after.lines[hops_after]!r}")
         after = after.having(hops_after, before.lines[hops_before])
+    if before.first(*CONTENT_LENGTH) is None and (added := after.first(*CONTENT_LENGTH)) is not None:
+        # Without it, nobody could tell on a connection where the message ends (RFC 3261 §20.14).
+        after = after.without(added)
     if bytes(before) != bytes(after):
         pairs = zip((before.start, *before.lines, before.body), (after.start, *after.lines, after.body), strict=False)
         found += [f"{one!r} became {other!r}" for one, other in pairs if one != other] or ["lines were added or lost"]
@@ -122,28 +129,35 @@ def next_transport(message: Message) -> str:
     return "tls" if "sips:" in route.lower() else "udp"
 
 
-def good_messages(*, responses: bool) -> Sequence[object]:
-    """The corpus, with those marked that want a transport which comes later."""
-    cases = []
-    for path in sorted((corpus.SHARED / "messages").glob("*.sip")):
-        octets = path.read_bytes()
-        if octets.startswith(b"SIP/2.0 ") != responses:
-            continue
-        transport = "udp" if responses else next_transport(parse(octets))
-        marks = [pytest.mark.xfail(reason=f"its Route asks for {transport.upper()}: comes with streams", strict=True)]
-        cases.append(pytest.param(octets, id=path.stem, marks=[] if transport == "udp" else marks))
-    return cases
+def good_messages(*, responses: bool) -> list[object]:
+    """The corpus."""
+    files = sorted((corpus.SHARED / "messages").glob("*.sip"))
+    octets = {path.stem: path.read_bytes() for path in files}
+    return [
+        pytest.param(message, id=name)
+        for name, message in octets.items()
+        if message.startswith(b"SIP/2.0 ") == responses
+    ]
 
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Capture, Endpoint]]:
     """A proxy that forwards everything, in a world where every name leads to the next hop."""
     folder: Path = tmp_path_factory.mktemp("good")
+    authority = trustme.CA()
+    trusted, chain, key = (folder / name for name in ("authority.pem", "chain.pem", "key.pem"))
+    authority.cert_pem.write_to_path(trusted)
+    issued = authority.issue_cert(*_SECURE_HOPS, TARGET[0])
+    issued.private_key_pem.write_to_path(key)
+    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    plain = [NEXT_HOP, ("127.0.0.1", 5060), ("127.0.0.1", 5065)]
+    streams = replace(FORWARD_ALL, transports=("udp", "tcp", "tls"), certificate=(chain, key), authorities=trusted)
     with (
         namespace(),
         capturing() as capture,
         names.answering(NEXT_HOP[0]),
-        subject.serving(FORWARD_ALL, folder),
+        listening(capture, plain, [(NEXT_HOP[0], 5061)], chain, key),
+        subject.serving(FORWARD_ALL if subject.NAME == "kamailio" else streams, folder),
         Endpoint("sender", server=TARGET) as sender,
         Endpoint("bob", server=TARGET),
     ):
@@ -177,22 +191,25 @@ def refusal(message: Message) -> int | None:
     """What a proxy must answer to a message that is good but may not be forwarded (RFC 3261 §16.3)."""
     if [hops for hops in message.all("max-forwards") if int(hops) == 0]:
         return 483
-    return 420 if message.all("proxy-require") else None
+    if message.all("proxy-require"):
+        return 420
+    # Only a client opens a WebSocket connection (RFC 7118 §2.1): there is no way to that next hop.
+    return 503 if next_transport(message) == "ws" else None
 
 
 @pytest.mark.parametrize("octets", good_messages(responses=False))
 def test_request(proxy: tuple[Capture, Endpoint], octets: bytes) -> None:
     """Forwarded with every other octet as it was; or refused where the RFC says so, and then not forwarded."""
+    capture, sender = proxy
     message = parse(octets)
     if (status := refusal(message)) is not None:
-        capture, sender = proxy
         mark = capture.mark()
         sender.send(octets)
         sent = capture.wait_until(lambda one: one.source == TARGET and one.destination[1] != 53, since=mark)
         assert sent is not None
         assert parse(sent.payload).status == status
         return
-    left = forwarded(*proxy, octets)
+    left = forwarded(capture, sender, octets)
     if strictly_routed(message):
         # The request URI and the Route values have changed places; nothing else may have changed.
         octets, left = (re.sub(rb"\A([A-Z]+) \S+ ", rb"\1 ", text) for text in (octets, left))

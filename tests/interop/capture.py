@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -108,9 +108,13 @@ class Capture:
                 continue
             found += _datagrams(data, address[1], _stamp(ancillary))
         if found:
-            with self._changed:
-                self._datagrams.extend(found)
-                self._changed.notify_all()
+            self.add(found)
+
+    def add(self, found: Sequence[Datagram]) -> None:
+        """Records what came another way: the messages of a connection, by whoever took them."""
+        with self._changed:
+            self._datagrams.extend(found)
+            self._changed.notify_all()
 
 
 @contextmanager

@@ -59,7 +59,7 @@ CASES: list[tuple[type[DialplaneError], str, Callable[[], object]]] = [
     (ParseError, "content-length-missing", lambda: parse(INVITE.replace(b"Content-L", b"L"), stream=True)),
     (ParseError, "control-character", fault(b"timer", b"ti\x00mer")),
     (ParseError, "empty", lambda: parse(b"\r\n\r\n")),
-    (ParseError, "field-too-long", lambda: parse(INVITE, limits=Limits(field=20))),
+    (ParseError, "field-too-long", lambda: _raise(parse(INVITE, limits=Limits(field=20)).fault)),
     (ParseError, "header-line", fault(b"Supported:", b"Supported")),
     (ParseError, "leading-fold", lambda: _raise(parse(RINGING.replace(b"Ringing\r\n", b"Ringing\r\n on\r\n")).fault)),
     (ParseError, "message-too-long", lambda: parse(INVITE, limits=Limits(message=20))),

@@ -122,9 +122,19 @@ class Server:
         return Phone(name, domain, ("127.0.0.1", self.port), password)
 
     def close(self) -> None:
-        if hasattr(self, "process") and self.process.poll() is None:
+        """Kills the supervisor if it still runs; nothing that it started may outlive it."""
+        if not hasattr(self, "process") or self.process.poll() is not None:
+            return
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        with contextlib.ExitStack() as stack:
+            ends = {os.pidfd_open(int(pid)): pid for pid in children}
+            for end in ends:
+                stack.callback(os.close, end)
             self.process.kill()
             self.wait()
+            for end, pid in ends.items():
+                gone, _, _ = select.select([end], [], [], 10)
+                assert gone, f"process {pid} outlived its supervisor"
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ pub(crate) struct Answer<'a> {
 pub(crate) const TAG: usize = 8;
 
 /// Octets by which a response to a stranger may be longer than the request after all. The shortest requests (an OPTIONS
-/// that asks whether we live) are shorter than their shortest answer, which has a To tag and the source more than they.
+/// that asks whether we live) are shorter than their shortest answer, which has a To tag and the source more than they. A
+/// request that breaks the grammar has no such allowance.
 const SLACK: usize = 64;
 
 /// Appends the To tag of our response to `message`: the same for each retransmission, and for its ACK (RFC 3261 §8.2.7).
@@ -113,7 +114,7 @@ impl<S> Turn<'_, '_, S> {
         }
         let lines = vital(answer.lines);
         self.rewrite(&Answer { lines: &lines, ..*answer }, tag, begin);
-        self.out.len() - begin <= most + SLACK
+        self.out.len() - begin <= most + if answer.status == 400 { 0 } else { SLACK }
     }
 
     fn rewrite(&mut self, answer: &Answer<'_>, tag: &[u8], begin: usize) {

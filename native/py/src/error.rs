@@ -38,7 +38,7 @@ kinds! { parse_kind, PARSE_KINDS, ParseErrorKind {
     ContentLengthMissing => "content-length-missing", Some(400);
     ControlCharacter => "control-character", Some(400);
     Empty => "empty", None;
-    FieldTooLong => "field-too-long", None;
+    FieldTooLong => "field-too-long", Some(400);
     HeaderLine => "header-line", Some(400);
     LeadingFold => "leading-fold", Some(400);
     MessageTooLong => "message-too-long", Some(513);

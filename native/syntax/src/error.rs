@@ -60,7 +60,6 @@ impl ParseErrorKind {
             self,
             Self::ContentLengthMissing
                 | Self::Empty
-                | Self::FieldTooLong
                 | Self::MessageTooLong
                 | Self::NotSip
                 | Self::TooManyFields

@@ -144,7 +144,7 @@ impl Task for IndexHead<'_> {
 #[inline(always)]
 fn rest_of_head<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits, suspect: bool) -> Result<(), ParseError> {
     start_line(bytes, index)?;
-    names::<S>(bytes, index, limits)?;
+    names::<S>(bytes, index, limits);
     if suspect {
         control_characters(bytes, index);
     }
@@ -271,9 +271,9 @@ impl Lines<'_> {
 
 /// Second pass: what each line is called. From the last line to the first, so that the first of each name is the one that stays.
 #[inline(always)]
-fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result<(), ParseError> {
+fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) {
     if index.body > limits.field {
-        field_lengths(index, limits)?;
+        field_lengths(index, limits);
     }
     let mut present = IdSet::default();
     let mut repeated = IdSet::default();
@@ -299,7 +299,6 @@ fn names<S: Scanner>(bytes: &[u8], index: &mut Index, limits: &Limits) -> Result
     if unusual {
         unusual_names::<S>(bytes, index);
     }
-    Ok(())
 }
 
 /// Stands for the colon of a line that the second pass has left.
@@ -342,15 +341,14 @@ fn unusual_name(bytes: &[u8], start: usize) -> (u16, HeaderId) {
 }
 
 #[cold]
-fn field_lengths(index: &Index, limits: &Limits) -> Result<(), ParseError> {
+fn field_lengths(index: &mut Index, limits: &Limits) {
     for number in 1..index.count {
         let Some((line, next)) = index.line(number) else { break };
         let offset = line.start as usize;
         if next - offset > limits.field {
-            return Err(ParseError { kind: ParseErrorKind::FieldTooLong, offset });
+            return fault(index, ParseErrorKind::FieldTooLong, offset);
         }
     }
-    Ok(())
 }
 
 /// Fills in the start line; an error when it belongs to no SIP message.

@@ -7,7 +7,7 @@ mod common;
 use common::{parsed, request, request_with, show, three_ways};
 use dialplane_syntax::stream::Framed;
 use dialplane_syntax::{
-    Framer, HeaderId, Index, Limits, Method, ParseErrorKind, StartLine, Status, parse, parse_stream,
+    Framer, HeaderId, Index, Limits, Method, ParseErrorKind, StartLine, Status, parse, parse_stream, validate,
 };
 
 fn start_line(line: &str, expected: StartLine<'_>) {
@@ -274,8 +274,11 @@ fn limits_are_kept() {
     assert_eq!(kind(Limits { fields: 9, ..default }), (Ok(()), Ok(())));
     let many = ParseErrorKind::TooManyFields;
     assert_eq!(kind(Limits { fields: 8, ..default }), (Err(many), Err(many)));
-    let long = ParseErrorKind::FieldTooLong;
-    assert_eq!(kind(Limits { field: 20, ..default }), (Err(long), Err(long)));
+    let mut index = Index::new();
+    let limits = Limits { field: 20, ..default };
+    let long = parse(&bytes, &mut index, &limits).expect("a message whose fields can be told apart");
+    assert_eq!(long.fault().map(|fault| fault.kind), Some(ParseErrorKind::FieldTooLong));
+    assert_eq!(validate(&long, &limits).expect_err("refused").status, 400);
     let whole = ParseErrorKind::MessageTooLong;
     assert_eq!(kind(Limits { message: bytes.len() - 1, ..default }), (Err(whole), Err(whole)));
     assert_eq!(kind(Limits { message: bytes.len(), ..default }), (Ok(()), Ok(())));

@@ -107,17 +107,25 @@ class Control:
             await asyncio.sleep(0 if removed >= SWEEP_BATCH else SWEEP_INTERVAL)
 
     def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            message = json.loads(self._channel.recv(1 << 20) or b'{"stop": 1}')
-            if "supervisor" in message:
-                self._status.supervisor = message["supervisor"]
-            if "stop" in message:
-                asyncio.get_running_loop().remove_reader(self._channel.fileno())
-                self._grace = float(message["stop"])
-                self._stop.set()
+        try:
+            octets = self._channel.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            # ECONNRESET: the supervisor died before it had read all that we said.
+            octets = b""
+        message = json.loads(octets) if octets else {"stop": 1.0}
+        if "supervisor" in message:
+            self._status.supervisor = message["supervisor"]
+        if "stop" in message:
+            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            self._grace = float(message["stop"])
+            self._stop.set()
 
     def _say(self, message: dict[str, object]) -> None:
-        self._channel.send(json.dumps(message).encode())
+        # A supervisor that is gone makes itself known to `_read`.
+        with contextlib.suppress(OSError):
+            self._channel.send(json.dumps(message).encode())
 
 
 def main() -> int:

@@ -113,15 +113,20 @@ class Dialplane:
             "proxy": {"record_route": setup.record_route, "trusted": list(setup.trusted), "relay": True},
             "admin": {"address": ""},
             "listen": [
-                {"address": f"{transport}:{_bracketed(host)}:{setup.port + (transport == 'tls')}"}
+                {"address": f"{transport}:{_bracketed(host)}:{_port(transport, setup)}"}
                 for transport in setup.transports
                 for host in (setup.host, *setup.also)
             ],
+            "tls": {"authorities": str(setup.authorities)} if setup.authorities else {},
             "certificate": [{"chain": str(chain), "key": str(key)} for chain, key in filter(None, [setup.certificate])],
             "table": [{"name": name, "file": str(self._folder / f"{name}.csv")} for name in tables],
             "target_set": _target_sets(setup.gateways),
             "route": [_route(rule, f"table{place}") for place, rule in enumerate(setup.rules)],
         }
+
+
+def _port(transport: str, setup: Setup) -> int:
+    return {"tls": setup.port + 1, "ws": 8080}.get(transport, setup.port)
 
 
 def _target_sets(gateways: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -67,9 +67,11 @@ class Setup:
     default_expires: int = 3600
     workers: int = 2
     transports: tuple[str, ...] = ("udp",)
-    """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next."""
+    """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next, ``ws`` on 8080."""
     certificate: tuple[Path, Path] | None = None
     """Chain and key, for ``tls``."""
+    authorities: Path | None = None
+    """Whose certificates it accepts from a next hop, PEM."""
 
 
 class Server(Protocol):
