@@ -5,3 +5,6 @@ def power(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
 
 def share(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
     """Part of the energy of ``samples`` that lies at ``frequency``: 1 for a pure tone, near 0 for anything else."""
+
+def sine(frequencies: tuple[float, ...], amplitude: float, rate: float, start: int, count: int) -> bytes:
+    """Sines at the same time, ``amplitude`` each: the samples from number ``start``."""

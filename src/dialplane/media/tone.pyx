@@ -1,6 +1,7 @@
 """Power of one tone in a run of samples, by the Goertzel filter. Samples as in ``g711``; twin in ``reference``."""
 
-from libc.math cimport M_PI, cos
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.math cimport M_PI, cos, sin
 from libc.string cimport memcpy
 
 
@@ -52,3 +53,31 @@ cdef double goertzel(const unsigned char *samples, Py_ssize_t count, double coef
         s2 = s1
         s1 = s0
     return s1 * s1 + s2 * s2 - coefficient * s1 * s2
+
+
+def sine(frequencies, double amplitude, double rate, long start, Py_ssize_t count):
+    """Sines at the same time, ``amplitude`` each: the samples from number ``start``."""
+    cdef Py_ssize_t lines = len(frequencies)
+    if count < 0 or rate <= 0:
+        raise ValueError("a tone has a rate and no fewer than no samples")
+    if amplitude * lines > 32767:
+        raise ValueError("the tones together are louder than 16 bits can hold")
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, 2 * count)
+    cdef char *out = PyBytes_AS_STRING(result)
+    cdef double turns[8]
+    if lines > 8:
+        raise ValueError("up to eight tones at the same time")
+    cdef Py_ssize_t i, line
+    for line in range(lines):
+        turns[line] = 2.0 * M_PI * frequencies[line] / rate
+    cdef double value
+    cdef short sample
+    with nogil:
+        for i in range(count):
+            value = 0.0
+            for line in range(lines):
+                value += sin(turns[line] * (start + i))
+            value *= amplitude
+            sample = <short>(value + 0.5 if value >= 0 else value - 0.5)
+            memcpy(out + 2 * i, &sample, 2)
+    return result
