@@ -89,6 +89,7 @@ pub struct Engine<S> {
     contexts: Contexts,
     /// How calls are divided; `None` for a worker that is alone.
     spread: Option<Spread>,
+    call: u32,
 }
 
 impl<S: Store> Engine<S> {
@@ -120,6 +121,7 @@ impl<S: Store> Engine<S> {
             work,
             contexts: Contexts::new(now),
             spread: None,
+            call: 0,
         };
         engine.reload(snapshot, now);
         engine
@@ -163,6 +165,7 @@ impl<S: Store> Engine<S> {
         if let Some(owner) = spread.and_then(|spread| spread.owner(&message)) {
             return Verdict::HandOver(owner);
         }
+        self.call = message.call_id().map_or(0, call_word);
         let mut turn = Turn {
             snapshot: &self.snapshot,
             store: &self.store,
@@ -185,6 +188,12 @@ impl<S: Store> Engine<S> {
             }
             Step::Send(to) => Verdict::Send(to),
         }
+    }
+
+    /// A hash of the Call-ID of the message handled last; 0 for none. What came of it stays in order with what else has this one.
+    #[must_use]
+    pub fn call(&self) -> u32 {
+        self.call
     }
 
     /// Takes the resolver's answer: addresses in the order to be tried, and their life in seconds.
@@ -317,6 +326,15 @@ impl<S: Store> Engine<S> {
 
 /// Contexts that one call of [`Engine::handle_timeout`] wakes.
 const MOST_WAKES: usize = 256;
+
+/// See [`Engine::call`]. Whoever makes calls meet only makes them wait for each other.
+fn call_word(call_id: &[u8]) -> u32 {
+    let (words, rest) = call_id.as_chunks::<8>();
+    let add = |word: u64, octets: u64| (word ^ octets).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let word = words.iter().fold(0, |word, octets| add(word, u64::from_le_bytes(*octets)));
+    let word = rest.iter().fold(word, |word, octet| add(word, u64::from(*octet)));
+    ((word >> 32) as u32).max(1)
+}
 
 /// RFC 5626 §3.5.1, and what else clients send to keep a binding in a NAT open: CRLF, NUL, blanks.
 fn is_keep_alive(bytes: &[u8]) -> bool {

@@ -266,9 +266,8 @@ impl<S: Store> Worker<S> {
             }
             Verdict::Send(to) if to.transport == Transport::Udp => {
                 let end = own.len();
-                if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
-                    batch.queue_answer(begin..end, number, to.peer);
-                }
+                batch.order(self.engine.call());
+                queue_own(&self.numbers, batch, begin..end, &to);
             }
             Verdict::Send(to) => self.send_own(now, batch, begin, &to),
             Verdict::Forward(edits, to) if to.transport != Transport::Udp => {
@@ -280,6 +279,7 @@ impl<S: Store> Worker<S> {
                 match edits.apply_in_place(octets, range.clone()) {
                     Some(range) => {
                         if let Some(number) = self.numbers.get(usize::from(to.listener.0)).copied().flatten() {
+                            batch.order(self.engine.call());
                             batch.queue_frame(frame, range, number, to.peer);
                         }
                     }
@@ -288,6 +288,7 @@ impl<S: Store> Worker<S> {
                         let (message, own) = batch.message_and_own(frame);
                         edits.apply(message, own);
                         let end = own.len();
+                        batch.order(self.engine.call());
                         queue_own(&self.numbers, batch, begin..end, &to);
                     }
                 }

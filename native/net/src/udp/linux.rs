@@ -4,6 +4,7 @@
 
 #![allow(unsafe_code, reason = "named place of docs/architecture.md: the kernel's batch calls have no safe wrapper")]
 
+use super::queue::{Groups, MOST, Place, Queued};
 use super::{BATCH, HEADROOM, LARGEST, STRIDE};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -45,35 +46,8 @@ union Name {
 
 const NAME_LEN: libc::socklen_t = size_of::<Name>() as libc::socklen_t;
 
-/// Datagrams that the kernel cuts from one send (UDP_MAX_SEGMENTS of older kernels).
-const SEGMENTS: usize = 64;
 /// Refusals after which segmented sends are no longer tried: an old kernel, or an interface that cannot.
 const REFUSALS: u32 = 8;
-
-/// Where the octets of a queued message are.
-#[derive(Clone, Copy)]
-enum Place {
-    Frame { start: usize, len: usize },
-    Own { start: usize, len: usize },
-}
-
-impl Place {
-    fn len(self) -> usize {
-        match self {
-            Self::Frame { len, .. } | Self::Own { len, .. } => len,
-        }
-    }
-}
-
-/// One message to be sent.
-#[derive(Clone, Copy)]
-struct Queued {
-    place: Place,
-    socket: u8,
-    /// Whether it may overtake others that may too.
-    free: bool,
-    to: SocketAddr,
-}
 
 /// Frames, and the queue of what is to be sent from them.
 pub struct Batch {
@@ -85,12 +59,12 @@ pub struct Batch {
     received: usize,
     own: Vec<u8>,
     queue: Vec<Queued>,
+    call: u32,
+    groups: Groups,
     send_names: Box<[Name]>,
     send_vectors: Box<[libc::iovec]>,
     send_headers: Box<[libc::mmsghdr]>,
     send_controls: Box<[Segment]>,
-    /// Messages that each of `send_headers` carries.
-    send_counts: [usize; BATCH],
     /// Refusals of segmented sends left before they are given up on this machine.
     segmenting: u32,
 }
@@ -122,10 +96,10 @@ impl Batch {
             .map(|i| libc::iovec { iov_base: memory[i * STRIDE + HEADROOM..].as_mut_ptr().cast(), iov_len: LARGEST })
             .collect();
         let headers = (0..BATCH).map(|i| header(&mut names[i], &mut vectors[i])).collect();
-        let mut send_names = vec![empty_name(); BATCH].into_boxed_slice();
+        let mut send_names = vec![empty_name(); MOST].into_boxed_slice();
         let mut send_vectors: Box<[libc::iovec]> =
-            vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH].into_boxed_slice();
-        let send_headers = (0..BATCH).map(|i| header(&mut send_names[i], &mut send_vectors[i])).collect();
+            vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; MOST].into_boxed_slice();
+        let send_headers = (0..MOST).map(|i| header(&mut send_names[i], &mut send_vectors[i])).collect();
         Self {
             memory,
             names,
@@ -133,12 +107,13 @@ impl Batch {
             headers,
             received: 0,
             own: Vec::with_capacity(BATCH * 2048),
-            queue: Vec::with_capacity(BATCH * 2),
+            queue: Vec::with_capacity(MOST),
+            call: 0,
+            groups: Groups::new(),
             send_names,
             send_vectors,
             send_headers,
-            send_controls: vec![segment(0); BATCH].into_boxed_slice(),
-            send_counts: [0; BATCH],
+            send_controls: vec![segment(0); MOST].into_boxed_slice(),
             segmenting: REFUSALS,
         }
     }
@@ -205,27 +180,23 @@ impl Batch {
         &mut self.own
     }
 
+    /// Says which call what is queued from now on belongs to, by a hash of it: only what belongs to another one may overtake it.
+    /// 0 is no call; what belongs to none overtakes nothing and is overtaken by nothing.
+    pub fn order(&mut self, call: u32) {
+        self.call = call;
+    }
+
     /// Queues `range` of frame `i`, to be sent from socket number `socket`.
     pub fn queue_frame(&mut self, i: usize, range: Range<usize>, socket: u8, to: SocketAddr) {
         debug_assert!(range.end <= STRIDE, "a message stays in its frame");
-        self.queue.push(Queued {
-            place: Place::Frame { start: i * STRIDE + range.start, len: range.len() },
-            socket,
-            free: false,
-            to,
-        });
+        let place = Place::Frame { start: i * STRIDE + range.start, len: range.len() };
+        self.queue.push(Queued { place, socket, call: self.call, to });
     }
 
     /// Queues `range` of [`Self::own`].
     pub fn queue_own(&mut self, range: Range<usize>, socket: u8, to: SocketAddr) {
         let place = Place::Own { start: range.start, len: range.len() };
-        self.queue.push(Queued { place, socket, free: false, to });
-    }
-
-    /// As [`Self::queue_own`], for the only answer to a request: one such may overtake another one.
-    pub fn queue_answer(&mut self, range: Range<usize>, socket: u8, to: SocketAddr) {
-        let place = Place::Own { start: range.start, len: range.len() };
-        self.queue.push(Queued { place, socket, free: true, to });
+        self.queue.push(Queued { place, socket, call: self.call, to });
     }
 
     /// Whether something waits to be sent.
@@ -234,15 +205,14 @@ impl Batch {
         !self.queue.is_empty()
     }
 
-    /// Sends the queue in order, but for answers among each other. `sockets[n]` is the socket of number n.
+    /// Sends the queue, see [`Self::order`]. `sockets[n]` is the socket of number n.
     pub fn flush(&mut self, sockets: &[BorrowedFd<'_>]) -> Outcome {
         let mut outcome = Outcome::default();
-        self.gather_answers();
         let mut next = 0;
         while let Some(first) = self.queue.get(next) {
             let number = first.socket;
             let rest = &self.queue[next..];
-            let run = rest.iter().take(BATCH).take_while(|queued| queued.socket == number).count();
+            let run = rest.iter().take(MOST).take_while(|queued| queued.socket == number).count();
             match sockets.get(usize::from(number)) {
                 Some(socket) => self.send_run(*socket, next..next + run, &mut outcome),
                 None => outcome.errors += run as u64,
@@ -251,70 +221,47 @@ impl Batch {
         }
         self.queue.clear();
         self.own.clear();
+        self.call = 0;
         outcome
     }
 
-    /// Brings answers of one length to one address together, where most go to the same: a peer that sends many requests
-    /// from one socket.
-    fn gather_answers(&mut self) {
-        for answers in self.queue.chunk_by_mut(|one, next| one.free && next.free && one.socket == next.socket) {
-            let shared = answers.windows(2).filter(|pair| pair[0].to == pair[1].to).count();
-            if self.segmenting > 0 && shared * 2 > answers.len() {
-                answers.sort_by_key(|answer| (answer.to, answer.place.len()));
-            }
-        }
-    }
-
     fn send_run(&mut self, socket: BorrowedFd<'_>, run: Range<usize>, outcome: &mut Outcome) {
-        for (slot, queued) in self.queue[run.clone()].iter().enumerate() {
+        let queue = &self.queue[run];
+        self.groups.arrange(queue, self.segmenting == 0);
+        self.groups.places(queue, |place, queued| {
             let octets = match queued.place {
                 Place::Frame { start, len } => &self.memory[start..start + len],
                 Place::Own { start, len } => &self.own[start..start + len],
             };
-            let vector = &mut self.send_vectors[slot];
+            let vector = &mut self.send_vectors[place];
             vector.iov_base = octets.as_ptr().cast_mut().cast();
             vector.iov_len = octets.len();
-        }
-        let groups = self.group(run);
-        self.send_groups(socket, groups, outcome);
-    }
-
-    /// Lays out headers for `queue[range]`, whose vectors stand in the same order. Neighbours of one length to one address
-    /// share a header: the kernel takes the way down once and cuts them apart at the end. Returns the number of headers.
-    fn group(&mut self, range: Range<usize>) -> usize {
-        let mut groups = 0;
-        let mut at = range.start;
-        while at < range.end {
-            let first = &self.queue[at];
-            let length = first.place.len();
-            let most = if self.segmenting > 0 && length > 0 { (LARGEST / length).min(SEGMENTS) } else { 1 };
-            let same = |queued: &&Queued| queued.place.len() == length && queued.to == first.to;
-            let count = 1 + self.queue[at + 1..range.end].iter().take(most.saturating_sub(1)).take_while(same).count();
-            let header = &mut self.send_headers[groups].msg_hdr;
-            header.msg_namelen = write_name(&mut self.send_names[groups], first.to);
-            header.msg_iov = &raw mut self.send_vectors[at - range.start];
-            header.msg_iovlen = count;
-            if count > 1 {
-                self.send_controls[groups] = segment(length as u16);
-                header.msg_control = (&raw mut self.send_controls[groups]).cast();
+        });
+        for (number, group) in self.groups.groups().iter().enumerate() {
+            let first = &queue[group.first];
+            let header = &mut self.send_headers[number].msg_hdr;
+            header.msg_namelen = write_name(&mut self.send_names[number], first.to);
+            header.msg_iov = &raw mut self.send_vectors[group.before];
+            header.msg_iovlen = group.count;
+            if group.count > 1 {
+                self.send_controls[number] = segment(first.len() as u16);
+                header.msg_control = (&raw mut self.send_controls[number]).cast();
                 header.msg_controllen = size_of::<Segment>();
             } else {
                 header.msg_control = std::ptr::null_mut();
                 header.msg_controllen = 0;
             }
-            self.send_counts[groups] = count;
-            groups += 1;
-            at += count;
         }
-        groups
+        self.send_groups(socket, outcome);
     }
 
-    /// Sends `groups` headers.
-    fn send_groups(&mut self, socket: BorrowedFd<'_>, groups: usize, outcome: &mut Outcome) {
+    /// Sends what the groups say.
+    fn send_groups(&mut self, socket: BorrowedFd<'_>, outcome: &mut Outcome) {
+        let groups = self.groups.groups().len();
         let mut done = 0;
         while done < groups {
-            // SAFETY: headers `done..groups` point to vectors, names and control data of this batch, filled by `group`;
-            // the octets are in `memory` or `own`, neither of which changes before the call returns, and the kernel only
+            // SAFETY: headers `done..groups` point to vectors, names and control data of this batch, filled by
+            // `send_run`; the octets are in `memory` or `own`, neither of which changes before the call returns, and the kernel only
             // reads them.
             let sent = unsafe {
                 libc::sendmmsg(
@@ -327,7 +274,7 @@ impl Batch {
             if let Ok(sent) = usize::try_from(sent) {
                 for group in done..done + sent {
                     outcome.bytes += u64::from(self.send_headers[group].msg_len);
-                    outcome.messages += self.send_counts[group] as u64;
+                    outcome.messages += self.groups.groups()[group].count as u64;
                 }
                 done += sent;
                 continue;
@@ -337,7 +284,7 @@ impl Batch {
             }
             // The kernel stops at the first message it refuses (no route, too large): leave it out, go on. A segmented
             // one may have failed for being that; its messages are sent one by one.
-            if self.send_counts[done] > 1 {
+            if self.groups.groups()[done].count > 1 {
                 self.segmenting = self.segmenting.saturating_sub(1);
                 self.send_one_by_one(socket, done, outcome);
             } else {
@@ -353,7 +300,7 @@ impl Batch {
         header.msg_hdr.msg_control = std::ptr::null_mut();
         header.msg_hdr.msg_controllen = 0;
         header.msg_hdr.msg_iovlen = 1;
-        for _ in 0..self.send_counts[group] {
+        for _ in 0..self.groups.groups()[group].count {
             let header = &mut self.send_headers[group];
             // SAFETY: as in `send_groups`; the vector pointer moves over the vectors of this group only.
             let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &header.msg_hdr, 0) };
@@ -535,23 +482,23 @@ mod tests {
         }
     }
 
-    /// Answers may overtake each other, and nothing else.
+    /// Messages of different calls may overtake each other, and nothing else.
     #[test]
-    fn answers_of_one_length_go_together() {
+    fn messages_of_one_length_go_together() {
         let (server, client) = pair("127.0.0.1:0");
         let to = client.local_addr().expect("bound");
         let mut batch = Batch::new();
-        let queue = [("fix", false), ("a", true), ("bb", true), ("c", true), ("dd", true), ("end", false), ("f", true)];
-        for (text, is_answer) in queue {
+        let queue = [("own", 0), ("a", 1), ("bb", 2), ("c", 3), ("dd", 4), ("eee", 1), ("f", 1), ("end", 0), ("g", 1)];
+        for (text, call) in queue {
             let start = batch.own().len();
             batch.own().extend_from_slice(text.as_bytes());
-            let range = start..start + text.len();
-            if is_answer { batch.queue_answer(range, 0, to) } else { batch.queue_own(range, 0, to) }
+            batch.order(call);
+            batch.queue_own(start..start + text.len(), 0, to);
         }
         let outcome = batch.flush(&[server.as_fd()]);
         assert_eq!((outcome.messages, outcome.errors), (queue.len() as u64, 0));
         let mut buffer = [0; 16];
-        for expected in ["fix", "a", "c", "bb", "dd", "end", "f"] {
+        for expected in ["own", "a", "c", "bb", "dd", "eee", "f", "end", "g"] {
             let (len, _) = client.recv_from(&mut buffer).expect("received");
             assert_eq!(&buffer[..len], expected.as_bytes());
         }

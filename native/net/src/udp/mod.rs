@@ -4,6 +4,7 @@
 //! Nothing here knows SIP.
 
 mod linux;
+mod queue;
 
 pub use linux::{Batch, Outcome, adopt};
 

@@ -80,6 +80,7 @@ impl<S: Store> Worker<S> {
     /// Sends what is behind `begin` of the batch's own octets.
     pub(super) fn send_own(&mut self, now: Now, batch: &mut Batch, begin: usize, to: &Path) {
         let end = batch.own().len();
+        batch.order(self.engine.call());
         self.send_range(now, batch, begin..end, to);
         if to.transport != Transport::Udp {
             batch.own().truncate(begin);
@@ -88,6 +89,7 @@ impl<S: Store> Worker<S> {
 
     /// Sends what the engine queued in the batch's own octets.
     pub(super) fn outputs(&mut self, now: Now, batch: &mut Batch) {
+        batch.order(self.engine.call());
         while let Some(output) = self.engine.poll_output() {
             self.send_range(now, batch, output.range, &output.to);
         }
