@@ -12,6 +12,12 @@ pub enum Command {
     Forward,
     /// The same, and the response back.
     Exchange,
+    /// INVITE, 180, 200, ACK, BYE, 200.
+    Call,
+    /// The same to a callee with three contacts.
+    Fork,
+    /// INVITE to a callee that is looked up, and 200.
+    LookupCall,
     /// REGISTER.
     Register,
     /// INVITE answered by 302.
@@ -67,6 +73,9 @@ usage: dialplane-load WORKLOAD [options]
 workloads
   forward     INVITE through the server to our UAS (1 in, 1 out)
   exchange    the same, and a response back (2 in, 2 out)
+  call        a call: INVITE, 180, 200, ACK, BYE, 200 (6 in, 7 out with the 100)
+  lookup-call INVITE to a registered callee, and a 200 (2 in, 3 out with the 100)
+  fork        a call to a callee with three contacts (12 in, 15 out)
   register    REGISTER of many subscribers; with --digest 401 and 200
   redirect    INVITE answered by 302
   table       print NUMBER,URI for --users numbers
@@ -241,7 +250,10 @@ impl Default for Args {
 
 fn command_named(name: &str) -> Result<Command, String> {
     Ok(match name {
+        "call" => Command::Call,
+        "fork" => Command::Fork,
         "forward" => Command::Forward,
+        "lookup-call" => Command::LookupCall,
         "exchange" => Command::Exchange,
         "register" => Command::Register,
         "redirect" => Command::Redirect,

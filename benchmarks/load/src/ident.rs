@@ -46,6 +46,11 @@ impl Ident {
         (token / STAGES, token % STAGES)
     }
 
+    /// The index that [`Self::value`] with this `salt` was made from. Any 64 bits give some answer, as with branches.
+    pub fn read_value(&self, value: u64, salt: u64) -> u64 {
+        unmix(unmix(value).wrapping_sub(salt)) ^ self.key
+    }
+
     /// Another value that belongs to `index`; `salt` names which.
     pub fn value(&self, index: u64, salt: u64) -> u64 {
         mix(mix(index ^ self.key).wrapping_add(salt))
@@ -120,6 +125,14 @@ mod tests {
             for stage in 0..STAGES {
                 assert_eq!(ident.read_branch(ident.branch(id, stage)), (id, stage));
             }
+        }
+    }
+
+    #[test]
+    fn value_is_read_back() {
+        let ident = Ident::new(7);
+        for (id, salt) in [(0, 2), (1, 2), (99_999, 17), (1 << 40, 0)] {
+            assert_eq!(ident.read_value(ident.value(id, salt), salt), id);
         }
     }
 

@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
+use workload::call::{self, Call};
 use workload::forward::{self, Forward};
 use workload::redirect::{self, Redirect, Source};
 use workload::register::{self, Register};
@@ -141,7 +142,7 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
         senders.push(Socket::open(at(args.uac, *port), args.server, args.segments)?);
     }
     let uas_address = at(args.uas, args.uas.port() + thread);
-    let needs_uas = matches!(args.command, Command::Forward | Command::Exchange);
+    let needs_uas = !matches!(args.command, Command::Register | Command::Redirect);
     let uas = needs_uas.then(|| Socket::open(uas_address, args.server, args.segments)).transpose()?;
 
     let step = u64::from(args.threads);
@@ -162,6 +163,17 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
         Command::Redirect => {
             let source = if args.table { Source::Table } else { Source::Location };
             Box::new(Redirect::new(common, source, args.size)?)
+        }
+        Command::Call | Command::Fork | Command::LookupCall => {
+            let options = call::Options {
+                lookup: args.command != Command::Call,
+                short: args.command == Command::LookupCall,
+                branches: if args.command == Command::Fork { 3 } else { 1 },
+                size: args.size,
+                target: args.target.clone().unwrap_or_else(|| uas_address.to_string()),
+                uas_port: u64::from(uas_address.port()),
+            };
+            Box::new(Call::new(common, options)?)
         }
         _ => {
             let options = forward::Options {

@@ -17,6 +17,8 @@ pub struct Request<'a> {
     pub copied: &'a Copied,
     /// The port that it was sent from.
     pub port: u64,
+    /// Whether the response may name other contacts beside that of the request.
+    pub several: bool,
 }
 
 /// What the workload decides on.
@@ -84,8 +86,13 @@ impl Request<'_> {
                 seen[4] += 1;
                 length = decimal(value).ok_or_else(|| wrong("Content-Length is no number", line))?;
             } else if is_named(line, b"Contact", b"m") {
-                contacts += 1;
-                reply.contact = value;
+                if !self.several {
+                    contacts += 1;
+                    reply.contact = value;
+                } else if let Some(own) = self.own_contact(value) {
+                    contacts += 1;
+                    reply.contact = own;
+                }
             } else if is_named(line, b"WWW-Authenticate", b"") && challenges < CHALLENGES {
                 reply.challenges[challenges] = value;
                 challenges += 1;
@@ -106,6 +113,15 @@ impl Request<'_> {
             return Err(Wrong::new(format!("Content-Length is {length}, the body {}", received.len() - lines.at)));
         }
         Ok(reply)
+    }
+}
+
+impl Request<'_> {
+    /// The contact of the request, in a list that may have others.
+    fn own_contact<'b>(&self, list: &'b [u8]) -> Option<&'b [u8]> {
+        let uri = |contact| single_contact(contact).map(|(uri, _)| uri);
+        let own = uri(&self.bytes[self.copied.contact.clone()]).ok()?;
+        list.split(|&c| c == b',').map(<[u8]>::trim_ascii).find(|contact| uri(contact) == Ok(own))
     }
 }
 
@@ -178,7 +194,7 @@ mod tests {
             contact: 0..0,
         };
         let vias = find("Via: a;rport\r\nVia: b\r\n");
-        let request = Request { bytes: SENT.as_bytes(), vias, copied: &copied, port: 16100 };
+        let request = Request { bytes: SENT.as_bytes(), vias, copied: &copied, port: 16100, several: false };
         request.check(received.as_bytes()).map(|r| r.status).map_err(|w| w.reason)
     }
 

@@ -251,8 +251,14 @@ impl Session {
             Ok(Step::Arrived(id)) => {
                 if let Some(began) = self.slots.arrive(id) {
                     stats.right += 1;
-                    // A value beyond the bounds is recorded as the longest.
-                    stats.latency.saturating_record(now.saturating_sub(began));
+                    if !self.workload.hears() {
+                        stats.record(began, now);
+                    }
+                }
+            }
+            Ok(Step::Heard(id)) => {
+                if let Some(slot) = self.slots.find(id) {
+                    stats.record(slot.began, now);
                 }
             }
             Ok(Step::Stray) => {

@@ -15,6 +15,8 @@ pub struct Slot {
     pub due: u8,
     /// Which message of the exchange is under way.
     pub stage: u8,
+    /// What has happened in it, one bit each; the workload's.
+    pub seen: u32,
 }
 
 /// All of them, found by number.
@@ -54,10 +56,15 @@ impl Slots {
         (slot.owner == id.wrapping_add(1) && slot.owner != 0).then_some(slot)
     }
 
+    /// Whether `id` is under way.
+    pub fn is_open(&self, id: u64) -> bool {
+        let slot = &self.ring[self.place(id)];
+        slot.owner != 0 && slot.owner == id.wrapping_add(1)
+    }
+
     /// Whether `id` is under way at `stage`.
     pub fn expects(&self, id: u64, stage: u64) -> bool {
-        let slot = &self.ring[self.place(id)];
-        slot.owner != 0 && slot.owner == id.wrapping_add(1) && u64::from(slot.stage) == stage
+        self.is_open(id) && u64::from(self.ring[self.place(id)].stage) == stage
     }
 
     /// One message of `id` came to its end; returns when the exchange began. Frees the place with the last one.

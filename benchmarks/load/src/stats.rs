@@ -26,7 +26,8 @@ pub struct Stats {
     pub idle: u64,
     /// Longest delay of a message behind its time in open loop, in nanoseconds.
     pub behind: u64,
-    /// From the time an exchange began, or should have, to its end; nanoseconds.
+    /// From the time an exchange began, or should have, to its end or the
+    /// callee's first sign; nanoseconds.
     pub latency: Histogram<u64>,
 }
 
@@ -35,6 +36,11 @@ impl Stats {
     pub fn new() -> Self {
         let latency = Histogram::new_with_bounds(1, LONGEST, 3).expect("bounds and precision are constant and valid");
         Self { begun: 0, sent: 0, right: 0, wrong: 0, lost: 0, stray: 0, elapsed: 0, idle: 0, behind: 0, latency }
+    }
+
+    /// Notes one latency; one beyond the bounds is recorded as the longest.
+    pub fn record(&mut self, began: u64, now: u64) {
+        self.latency.saturating_record(now.saturating_sub(began));
     }
 
     /// Joins the phase of another thread.

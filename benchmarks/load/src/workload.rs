@@ -1,5 +1,6 @@
 //! What a workload is: who says what to the server, and what must come back.
 
+pub mod call;
 pub mod forward;
 pub mod redirect;
 pub mod register;
@@ -16,11 +17,13 @@ pub enum Step {
     Continues,
     /// One message of exchange `0` came to its end.
     Arrived(u64),
+    /// The first sign of the callee's in exchange `0`, which goes on.
+    Heard(u64),
     /// Nobody waits for it: a duplicate, too late, or not ours.
     Stray,
 }
 
-/// A workload: forward, register or redirect.
+/// A workload: what its module says.
 pub trait Workload: Send {
     /// Writes the first message of exchange `id`; returns how many copies it wrote and for which sender.
     fn begin(&mut self, id: u64, senders: &mut [Outbox]) -> u8;
@@ -36,6 +39,11 @@ pub trait Workload: Send {
         slots: &mut Slots,
         senders: &mut [Outbox],
     ) -> Result<Step, Wrong>;
+
+    /// Whether the latency that counts is that of [`Step::Heard`], not that of the end.
+    fn hears(&self) -> bool {
+        false
+    }
 
     /// Whether the server gave two exchanges the same branch, which RFC 3261 §16.6 step 8 forbids.
     fn shares_branches(&self) -> bool {

@@ -66,7 +66,7 @@ impl Forward {
             let request = Template::compile(text, &statics, Some(options.size))?;
             // As the sender gets it, the response is as large as its request.
             let rest = options.size.saturating_sub(STATUS_LINE.len() + request.vias.len());
-            responses.push(Template::compile(&response_to(text), &statics, Some(rest))?);
+            responses.push(Template::compile(&(copied(text) + RESPONSE_END), &statics, Some(rest))?);
             requests.push(request);
         }
         Ok(Self {
@@ -240,8 +240,8 @@ impl Workload for Forward {
     }
 }
 
-/// What a UAS puts behind the Vias of its response to `request`. RFC 3261 §8.2.6.2, §12.1.1.
-fn response_to(request: &str) -> String {
+/// What a UAS copies from `request` to its response, behind the Vias. RFC 3261 §8.2.6.2, §12.1.1.
+pub fn copied(request: &str) -> String {
     let mut out = String::new();
     for line in request.lines().skip(1).take_while(|l| !l.is_empty()) {
         match line.split(':').next().unwrap_or_default() {
@@ -250,7 +250,7 @@ fn response_to(request: &str) -> String {
             _ => (),
         }
     }
-    out + RESPONSE_END
+    out
 }
 
 #[cfg(test)]

@@ -92,8 +92,8 @@ impl Redirect {
         }
         self.write_contact(id);
         let template = self.template(id);
-        let request =
-            Request { bytes: &self.sent, vias: template.vias.clone(), copied: &template.copied, port: values.port };
+        let (vias, copied) = (template.vias.clone(), &template.copied);
+        let request = Request { bytes: &self.sent, vias, copied, port: values.port, several: false };
         let reply = request.check(received)?;
         if reply.status != 302 {
             return Err(Wrong::new(format!("status {} where 302 is expected", reply.status)));

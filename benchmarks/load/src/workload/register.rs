@@ -127,8 +127,10 @@ impl Register {
         sent.clear();
         let template = self.template(id);
         template.render(&values, &mut sent);
-        let request =
-            Request { bytes: &sent, vias: template.vias.clone(), copied: &template.copied, port: values.port };
+        let (vias, copied) = (template.vias.clone(), &template.copied);
+        // A callee of the forking workload has several.
+        let several = self.common.contact.as_ref().is_some_and(|contact| contact.contains(';'));
+        let request = Request { bytes: &sent, vias, copied, port: values.port, several };
         let reply = request.check(received)?;
         let wanted = if self.options.digest.is_some() && stage == 0 { 401 } else { 200 };
         if reply.status != wanted {
