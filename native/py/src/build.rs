@@ -81,7 +81,7 @@ impl PyRequest {
         }
         write_extra(builder.fields(), &extra);
         builder.body(&body);
-        Ok(Self { bytes: checked(py, &out)?.unbind() })
+        Ok(Self { bytes: validated(py, &out)?.unbind() })
     }
 
     /// The request as octets.
@@ -153,7 +153,7 @@ impl PyResponse {
         fields.number(HeaderId::CONTENT_LENGTH, body.len() as u64);
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(&body);
-        Ok(Self { bytes: checked(py, &out)?.unbind() })
+        Ok(Self { bytes: validated(py, &out)?.unbind() })
     }
 
     /// The response as octets.
@@ -188,14 +188,6 @@ pub(crate) fn response_to<'py>(
     headers: Option<&Bound<'py, PyAny>>,
     body: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    if !request.is_request() {
-        return Err(not_a("request"));
-    }
-    let status = self::status(status)?;
-    let reason = reason(status, reason_phrase)?;
-    if let Some(tag) = to_tag.filter(|tag| !is_token(tag.as_bytes())) {
-        return Err(build_error(BuildErrorKind::Value, format!("{tag:?} is not a tag")));
-    }
     let source = match source {
         Some((host, port)) => {
             let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -206,6 +198,29 @@ pub(crate) fn response_to<'py>(
         }
         None => None,
     };
+    respond_octets(py, request, status, reason_phrase, to_tag, source, headers, body)
+}
+
+/// The same for a source that was read before.
+#[allow(clippy::too_many_arguments, reason = "each is a part of the response")]
+pub(crate) fn respond_octets<'py>(
+    py: Python<'py>,
+    request: &Message<'_>,
+    status: u16,
+    reason_phrase: Option<&Bound<'py, PyAny>>,
+    to_tag: Option<&str>,
+    source: Option<SocketAddr>,
+    headers: Option<&Bound<'py, PyAny>>,
+    body: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if !request.is_request() {
+        return Err(not_a("request"));
+    }
+    let status = self::status(status)?;
+    let reason = reason(status, reason_phrase)?;
+    if let Some(tag) = to_tag.filter(|tag| !is_token(tag.as_bytes())) {
+        return Err(build_error(BuildErrorKind::Value, format!("{tag:?} is not a tag")));
+    }
     let extra = extra(headers)?;
     let body = body_octets(body)?;
     let mut out = Vec::with_capacity(request.bytes().len() + body.len() + 128);
@@ -279,7 +294,7 @@ fn body_octets(body: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<u8>> {
 }
 
 /// Refuses what we would refuse from others.
-fn checked<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+pub(crate) fn validated<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let mut index = Index::new();
     let limits = Limits::default();
     let view = parse(message, &mut index, &limits).map_err(parse_error)?;

@@ -8,6 +8,7 @@
 //! | [`capture`] | `parse_many`, `count`: captures and buffers of frames |
 //! | [`error`] | from the Rust enums to the exception tree of `dialplane_native.errors` |
 //! | [`server`] | what the processes of the dialplane server call |
+//! | [`transactions`] | the machines of RFC 3261 §17, for a user agent |
 //! | [`piece`], [`pool`], [`text`], [`params`], [`value`] | octets shared with Python, indexes, text, `dict`s |
 
 mod build;
@@ -25,6 +26,7 @@ mod piece;
 mod pool;
 mod server;
 mod text;
+mod transactions;
 mod uri;
 mod value;
 mod via;
@@ -82,6 +84,15 @@ mod _native {
             module.add("DatabaseError", crate::error::database_error_class(module.py()))?;
             module.add("StoreError", crate::error::store_error_class(module.py()))
         }
+    }
+
+    /// The machines of RFC 3261 §17, for a user agent.
+    #[pymodule(name = "transactions")]
+    mod machines {
+        #[pymodule_export]
+        use crate::transactions::PyTransactions;
+        #[pymodule_export]
+        use crate::transactions::action::{PyFailure, PyIncoming, PyReply, PySend};
     }
 
     #[pymodule_init]

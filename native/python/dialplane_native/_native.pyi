@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, final, overloa
 from typing_extensions import Buffer
 
 from dialplane_native import server as server
+from dialplane_native import transactions as transactions
 from dialplane_native.errors import ParseError
 from dialplane_native.essentials import Essentials
 
@@ -34,6 +35,7 @@ __all__ = [
     "parse",
     "parse_many",
     "server",
+    "transactions",
     "validate",
 ]
 

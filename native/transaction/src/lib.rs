@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`client_invite`], [`client_non_invite`], [`server_invite`], [`server_non_invite`] | the machines |
 //! | [`timer`] | timer values, letters of the RFCs |
+//! | [`derived`] | ACK and CANCEL, made from an INVITE |
 //! | [`key`] | which message belongs to which transaction |
 //! | [`table`] | transactions by key, in slots with generations |
 //! | [`wheel`] | deadlines of many transactions, at a cost that does not grow with their number |
@@ -16,6 +17,7 @@
 
 pub mod client_invite;
 pub mod client_non_invite;
+pub mod derived;
 pub mod key;
 pub mod server_invite;
 pub mod server_non_invite;

@@ -14,6 +14,20 @@ pub struct SlotId {
     generation: u32,
 }
 
+impl SlotId {
+    /// The id as one number, for callers outside.
+    #[must_use]
+    pub fn to_bits(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The id that was this number. Any other number finds nobody, or whoever lives there.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Self {
+        Self { index: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
 /// Which transaction of a slot a key belongs to; numbered by the owner of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part(pub u16);

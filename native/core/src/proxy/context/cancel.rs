@@ -1,12 +1,13 @@
 //! CANCEL: of the caller, and of branches that lost. RFC 3261 §9, §16.10, §16.7 step 10, RFC 3326 (Reason).
 
 use super::wire::Wire;
-use super::{Client, Contexts, Desk, Kept, message, reliability};
+use super::{Client, Contexts, Desk, Kept, reliability};
 use crate::counter::Counter;
 use crate::respond::Answer;
 use crate::store::Store;
 use crate::turn::{Step, Turn};
 use dialplane_syntax::{HeaderId, Method, parse};
+use dialplane_transaction::derived;
 use dialplane_transaction::table::Part;
 use dialplane_transaction::{ClientNonInvite, Due, SlotId, Timer};
 
@@ -97,7 +98,7 @@ impl<S: Store> Desk<'_, S> {
             return;
         };
         let mut cancel = Vec::new();
-        message::push_cancel(&invite, lines, &mut cancel);
+        derived::push_cancel(&invite, lines, &mut cancel);
         let mut wire = Wire::new(self.out, outputs, branch.to);
         let machine = ClientNonInvite::new(now, timers, reliability(&branch.to), cancel.into(), &mut wire);
         branch.cancel = Cancel::Sent(machine);

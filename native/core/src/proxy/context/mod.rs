@@ -21,7 +21,6 @@ mod best;
 mod branch;
 mod cancel;
 mod fork;
-mod message;
 mod response;
 mod settle;
 mod target;

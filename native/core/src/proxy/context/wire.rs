@@ -1,9 +1,9 @@
 //! The machines' effects: octets appended to the output. RFC 3261 §18.
 
-use super::{Kept, Output, message};
+use super::{Kept, Output};
 use crate::path::Path;
 use dialplane_syntax::{Index, Limits, Message, parse};
-use dialplane_transaction::{Failure, Sink};
+use dialplane_transaction::{Failure, Sink, derived};
 use std::collections::VecDeque;
 
 /// The way from one machine to its peer, for one step.
@@ -50,7 +50,7 @@ impl Sink<Kept> for Wire<'_, '_> {
         if let Some(AtHand { response, index, limits }) = &mut self.at_hand
             && let Ok(invite) = parse(request, index, limits)
         {
-            message::push_ack(&invite, response, &mut ack);
+            derived::push_ack(&invite, response, &mut ack);
         }
         ack.into()
     }

@@ -1,15 +1,15 @@
 //! ACK and CANCEL for the next hop, made from the INVITE that was sent there. RFC 3261 §17.1.1.3, §9.1.
 
-use crate::text::push_decimal;
+use dialplane_syntax::chars::write_decimal;
 use dialplane_syntax::{HeaderId, Message};
 
 /// Appends the ACK for a final response other than 2xx.
-pub(super) fn push_ack(invite: &Message<'_>, response: &Message<'_>, out: &mut Vec<u8>) {
+pub fn push_ack(invite: &Message<'_>, response: &Message<'_>, out: &mut Vec<u8>) {
     push(invite, b"ACK", response, b"", out);
 }
 
 /// Appends the CANCEL. `lines` are complete: Reason (RFC 3326).
-pub(super) fn push_cancel(invite: &Message<'_>, lines: &[u8], out: &mut Vec<u8>) {
+pub fn push_cancel(invite: &Message<'_>, lines: &[u8], out: &mut Vec<u8>) {
     push(invite, b"CANCEL", invite, lines, out);
 }
 
@@ -36,7 +36,7 @@ fn push(invite: &Message<'_>, method: &[u8], to: &Message<'_>, lines: &[u8], out
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(b"CSeq: ");
-    push_decimal(invite.cseq().map_or(0, |cseq| cseq.number).into(), out);
+    write_decimal(invite.cseq().map_or(0, |cseq| cseq.number).into(), out);
     out.push(b' ');
     out.extend_from_slice(method);
     out.extend_from_slice(b"\r\n");
