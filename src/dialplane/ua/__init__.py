@@ -1,0 +1,71 @@
+"""A SIP user agent for asyncio, in any Python process and without a server.
+
+>>> from dialplane.ua import UserAgent
+"""
+
+from dialplane.ua.agent import UserAgent
+from dialplane.ua.call import Call, CallState
+from dialplane.ua.errors import (
+    AuthenticationError,
+    CallEndedError,
+    CancelledCallError,
+    MisuseError,
+    NegotiationError,
+    NoAnswerError,
+    RejectedError,
+    UnreachableError,
+    UserAgentError,
+)
+from dialplane.ua.events import (
+    Answered,
+    CallEvent,
+    Digit,
+    EarlyMedia,
+    Ended,
+    Held,
+    Redirected,
+    Renegotiated,
+    Resumed,
+    Ringing,
+    Transferred,
+)
+from dialplane.ua.incoming import IncomingCall
+from dialplane.ua.media import Description, Media
+from dialplane.ua.message import ReceivedMessage
+from dialplane.ua.outgoing import OutgoingCall
+from dialplane.ua.registration import Registration, RegistrationState
+from dialplane.ua.transfer import Referral
+
+__all__ = [
+    "Answered",
+    "AuthenticationError",
+    "Call",
+    "CallEndedError",
+    "CallEvent",
+    "CallState",
+    "CancelledCallError",
+    "Description",
+    "Digit",
+    "EarlyMedia",
+    "Ended",
+    "Held",
+    "IncomingCall",
+    "Media",
+    "MisuseError",
+    "NegotiationError",
+    "NoAnswerError",
+    "OutgoingCall",
+    "ReceivedMessage",
+    "Redirected",
+    "Referral",
+    "Registration",
+    "RegistrationState",
+    "RejectedError",
+    "Renegotiated",
+    "Resumed",
+    "Ringing",
+    "Transferred",
+    "UnreachableError",
+    "UserAgent",
+    "UserAgentError",
+]

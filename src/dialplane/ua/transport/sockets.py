@@ -1,0 +1,197 @@
+"""The sockets of a user agent: one UDP and one TCP port, connections by address. RFC 3261 §18."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import TYPE_CHECKING, Protocol
+
+from dialplane.ua.errors import UnreachableError
+from dialplane.ua.transport.stream import StreamFlow
+from dialplane.ua.transport.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dialplane.ua.resolve import Hop
+    from dialplane.ua.transport.flow import Flow
+    from dialplane.ua.transport.websocket import WebSocketFlow
+    from dialplane_native import Message
+
+_CONNECT_SECONDS = 8.0
+_TRIES = 16
+
+
+class Transports(Protocol):
+    """What a user agent needs of its network."""
+
+    supported: frozenset[str]
+
+    async def start(self, receive: Callable[[Message, Flow], None], lost: Callable[[Flow], None]) -> None:
+        """Opens what others may send to."""
+        ...
+
+    def flow_now(self, hop: Hop) -> Flow | None:
+        """The flow to a hop, if it takes no waiting."""
+        ...
+
+    async def connect(self, hop: Hop) -> Flow:
+        """The flow to a hop; a connection that stands is used again. Raises :class:`UnreachableError`."""
+        ...
+
+    async def close(self) -> None:
+        """Closes everything."""
+        ...
+
+
+class SocketTransports:
+    """Real sockets.
+
+    ``host`` and ``port`` are those of the UDP socket and of the TCP listener; port 0 is any that is free for both. TLS
+    and WebSocket connections are opened, not accepted, unless ``server_tls`` has a certificate.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        server_tls: ssl.SSLContext | None = None,
+        tls_port: int = 0,
+    ) -> None:
+        self.supported = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
+        self._hosts = [host] if host else ["0.0.0.0", "::"]  # noqa: S104 - whoever calls must reach us
+        self._port, self._tls_port = port, tls_port
+        self._tls, self._server_tls = tls, server_tls
+        self._udp: dict[bool, UdpSocket] = {}
+        self._servers: list[asyncio.Server] = []
+        self._streams: dict[tuple[str, str, int], StreamFlow | WebSocketFlow] = {}
+        self._all: set[StreamFlow] = set()
+        self._opening: dict[tuple[str, str, int], asyncio.Lock] = {}
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where datagrams are received."""
+        return [udp.local for udp in self._udp.values()]
+
+    async def start(self, receive: Callable[[Message, Flow], None], lost: Callable[[Flow], None]) -> None:
+        """Binds the sockets."""
+        self._receive, self._lost = receive, lost
+        for host in self._hosts:
+            try:
+                await self._bind(host)
+            except OSError as error:
+                if host != "::":  # IPv6 is there or not
+                    raise UnreachableError(f"cannot listen on {host} port {self._port}: {error.strerror}") from error
+        if self._server_tls is not None:
+            for host in self._hosts:
+                with contextlib.suppress(OSError):
+                    await self._listen(host, self._tls_port, self._server_tls)
+
+    async def _bind(self, host: str) -> None:
+        """One port for UDP and TCP."""
+        loop = asyncio.get_running_loop()
+        for left in reversed(range(_TRIES)):
+            transport, udp = await loop.create_datagram_endpoint(
+                lambda: UdpSocket(self._receive), local_addr=(host, self._port)
+            )
+            try:
+                await self._listen(host, udp.local[1], None)
+            except OSError:
+                transport.close()
+                if self._port or not left:
+                    raise
+                continue
+            self._udp[":" in host] = udp
+            self._port = udp.local[1]
+            return
+
+    async def _listen(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
+        def make() -> StreamFlow:
+            return StreamFlow(
+                self._receive, self._ended, port=port, is_secure=context is not None, opened=self._accepted
+            )
+
+        self._servers.append(await asyncio.get_running_loop().create_server(make, host, port, ssl=context))
+
+    def _accepted(self, flow: StreamFlow) -> None:
+        self._all.add(flow)
+        # RFC 5923: requests to that very address go by this connection.
+        self._streams.setdefault((flow.transport, *flow.remote), flow)
+
+    def _ended(self, flow: Flow) -> None:
+        key = (flow.transport, *flow.remote)
+        if self._streams.get(key) is flow:
+            del self._streams[key]
+        if isinstance(flow, StreamFlow):
+            self._all.discard(flow)
+        self._lost(flow)
+
+    def flow_now(self, hop: Hop) -> Flow | None:
+        """The flow to a hop, if it takes no waiting."""
+        if hop.transport == "UDP":
+            udp = self._udp.get(":" in hop.host)
+            if udp is None:
+                raise UnreachableError(f"{hop.host} cannot be reached: this user agent has no socket of that family")
+            return udp.flow((hop.host, hop.port))
+        found = self._streams.get((hop.transport, hop.host, hop.port))
+        return found if found is not None and found.is_open else None
+
+    async def connect(self, hop: Hop) -> Flow:
+        """The flow to a hop."""
+        key = (hop.transport, hop.host, hop.port)
+        async with self._opening.setdefault(key, asyncio.Lock()):
+            found = self.flow_now(hop)
+            if found is not None:
+                return found
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    flow = await self._open(hop)
+            except TimeoutError:
+                raise UnreachableError(f"{hop.name} ({hop.host}) takes no connection: no answer") from None
+            except ssl.SSLCertVerificationError as error:
+                text = f"the certificate of {hop.name} is not trusted: {error.verify_message}"
+                raise UnreachableError(text) from error
+            except OSError as error:
+                text = f"{hop.name} ({hop.host} port {hop.port}) takes no connection: {error.strerror or error}"
+                raise UnreachableError(text) from error
+            self._streams[key] = flow
+            return flow
+
+    async def _open(self, hop: Hop) -> StreamFlow | WebSocketFlow:
+        if hop.transport in {"WS", "WSS"}:
+            from dialplane.ua.transport.websocket import open_websocket  # noqa: PLC0415 - only who needs it
+
+            return await open_websocket(hop, self._receive, self._ended, self._client_context())
+        is_secure = hop.transport == "TLS"
+        port = None if is_secure else self._port
+
+        def make() -> StreamFlow:
+            return StreamFlow(self._receive, self._ended, port=port, is_secure=is_secure, opened=self._all.add)
+
+        _, flow = await asyncio.get_running_loop().create_connection(
+            make,
+            hop.host,
+            hop.port,
+            ssl=self._client_context() if is_secure else None,
+            server_hostname=hop.name if is_secure else None,
+        )
+        return flow
+
+    def _client_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    async def close(self) -> None:
+        """Closes everything."""
+        for server in self._servers:
+            server.close()
+        for flow in [*self._all, *self._streams.values()]:
+            flow.close()
+        for udp in self._udp.values():
+            if udp.transport is not None:
+                udp.transport.close()
+        await asyncio.sleep(0)
