@@ -63,6 +63,7 @@ class Network:
         self.nodes: dict[Address, NetworkTransports] = {}
         self._chance = random.Random(seed)
         self._began: float | None = None
+        self._last = 0.0
 
     def transports(self, host: str, port: int = 5060, *, supported: str = "UDP TCP") -> NetworkTransports:
         """The transports of a user agent at an address."""
@@ -91,7 +92,9 @@ class Network:
         )
         self.sent.append(msgspec.structs.replace(sent, is_lost=bool(is_lost)))
         if not is_lost:
-            loop.call_later(self.delay, self._deliver, flow, data)
+            # What was sent first arrives first, also at the same time.
+            self._last = max(loop.time() + self.delay, self._last + 1e-6)
+            loop.call_at(self._last, self._deliver, flow, data)
 
     def _deliver(self, flow: NetworkFlow, data: bytes) -> None:
         node = self.nodes.get(flow.remote) if flow.peer is None else flow.peer.node

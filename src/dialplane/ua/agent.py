@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import structlog
 
@@ -18,20 +18,22 @@ from dialplane.ua.digest import Wallet
 from dialplane.ua.dispatch import Dispatch
 from dialplane.ua.draft import ALLOW, SUPPORTED, Draft, Fields, new_call_id, new_tag
 from dialplane.ua.endpoint import Endpoint
-from dialplane.ua.errors import MisuseError, UserAgentError, rejected
+from dialplane.ua.errors import MisuseError, UnreachableError, UserAgentError, rejected
 from dialplane.ua.media import media_of
 from dialplane.ua.outgoing import OutgoingCall
 from dialplane.ua.registration import Registration
-from dialplane.ua.resolve import Resolver, SystemResolver
+from dialplane.ua.resolve import Resolver, SystemResolver, numeric_hop
 from dialplane.ua.transport import SocketTransports
+from dialplane.ua.transport.udp import address_towards
 from dialplane_native import Uri, UriError
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
     from types import TracebackType
-    from typing import Any
 
+    from dialplane.media import MediaSession
+    from dialplane.media.session import Security
     from dialplane.ua.call import Call
     from dialplane.ua.dialog import Dialog
     from dialplane.ua.incoming import IncomingCall
@@ -99,6 +101,7 @@ class UserAgent:
         self.registrations: list[Registration] = []
         self._user_agent = user_agent
         self._expires = expires
+        self._host = host
         self._registrars = _registrars(register if register is not None else password is not None, uri)
         transports = transports or SocketTransports(host=host, port=port, tls=tls)
         self.dispatch = Dispatch(self)
@@ -160,6 +163,27 @@ class UserAgent:
         call = OutgoingCall(self, _sip_uri(uri), media_of(media), fields=fields, follow_redirects=follow_redirects)
         self._calls.add(call)
         return call
+
+    def media(
+        self, *, towards: str | None = None, codecs: Sequence[str] = ("PCMU", "PCMA"), srtp: Security = "off"
+    ) -> MediaSession:
+        """A :class:`dialplane.media.MediaSession` at the address by which the server, or ``towards``, is reached."""
+        from dialplane.media import MediaSession  # noqa: PLC0415 - not needed by who brings his own
+
+        return MediaSession(self._address(towards), codecs=codecs, srtp=srtp)
+
+    def _address(self, towards: str | None) -> str:
+        if self._host:
+            return self._host
+        uris = [towards and _sip_uri(towards), self.proxy and self.proxy.strip("<>"), *self._registrars]
+        hops = [hop for uri in uris if uri and (hop := numeric_hop(Uri(uri))) is not None]
+        remotes = [(hop.host, hop.port) for hop in hops]
+        remotes += [registration.flow.remote for registration in self.registrations if registration.flow is not None]
+        # No datagram is sent: the kernel says which address the default route has.
+        for remote in [*remotes, ("192.0.2.1", 9)]:
+            with contextlib.suppress(UnreachableError):
+                return address_towards(remote)
+        return "127.0.0.1"
 
     async def message(
         self, uri: str, text: str | bytes, *, content_type: str = "text/plain;charset=UTF-8", fields: Fields = ()

@@ -78,7 +78,7 @@ class Call:
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ended] = loop.create_future()
         self._changing = asyncio.Lock()
-        self._acks: dict[int, tuple[bytes, Flow]] = {}
+        self._acks: dict[tuple[int, str], tuple[bytes, Flow]] = {}
         self.timer = SessionTimer(refresh=self._refresh, expire=self._expire)
         self.within = Within(self)
         self.transfer_under_way: Transfer | None = None
@@ -260,19 +260,20 @@ class Call:
         draft.credentials = invite.credentials
         way = self._client.flow_now(draft.next_hop) or self._only_flow(dialog)
         if way is not None:
-            self._acks[invite.cseq] = (self._endpoint.acknowledge(draft, way), way)
+            self._acks[invite.cseq, dialog.remote_tag] = (self._endpoint.acknowledge(draft, way), way)
         else:
-            self.agent.spawn(self._acknowledge_by_name(draft, attempt.flow))
+            self.agent.spawn(self._acknowledge_by_name(draft, dialog, attempt.flow))
 
-    async def _acknowledge_by_name(self, draft: Draft, flow: Flow) -> None:
+    async def _acknowledge_by_name(self, draft: Draft, dialog: Dialog, flow: Flow) -> None:
         way = await self._client.first_flow(draft, flow)
-        self._acks[draft.cseq] = (self._endpoint.acknowledge(draft, way), way)
+        self._acks[draft.cseq, dialog.remote_tag] = (self._endpoint.acknowledge(draft, way), way)
 
-    def acknowledge_again(self, cseq: int) -> None:
-        """The 2xx has come again: so the ACK was lost."""
-        found = self._acks.get(cseq)
+    def acknowledge_again(self, response: Message) -> bool:
+        """The 2xx has come again: so the ACK was lost. ``False`` when this 2xx is new."""
+        found = self._acks.get((response.cseq.number, response.to.tag or ""))
         if found is not None:
             self._endpoint.send(found[1], found[0])
+        return found is not None
 
     def learn_peer(self, message: Message) -> None:
         """What the peer can do. RFC 3261 §20.5, §20.37."""
@@ -365,7 +366,7 @@ class Call:
 
         def started(attempt: Attempt) -> None:
             if draft.method == "INVITE":
-                attempt.on_late = lambda message, _: self.acknowledge_again(message.cseq.number)
+                attempt.on_late = lambda message, _: self.acknowledge_again(message)
 
         way = self._client.flow_now(dialog.next_hop) or self._only_flow(dialog)
         try:

@@ -32,7 +32,9 @@ class Attempt:
         self.draft, self.flow = draft, flow
         self.outcome: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self.on_provisional: Callable[[Message, Flow], None] | None = None
-        self.on_late: Callable[[Message, Flow], None] | None = None
+        self.on_answer: Callable[[Message, Attempt], None] | None = None
+        """The first 2xx to INVITE, at once: what the peer sends next may be here already."""
+        self.on_late: Callable[[Message, Flow], object] | None = None
         """A further 2xx to INVITE: a retransmission, or of another branch (RFC 3261 §13.2.2.4)."""
         self._endpoint = endpoint
         self._cancel: bytes | None = None
@@ -52,9 +54,19 @@ class Attempt:
                 self.on_provisional(message, flow)
         elif not self.outcome.done():
             self._end_patience()
-            self.outcome.set_result(message)
+            self._settle(message, status)
         elif self.on_late is not None and status < 300:
             self.on_late(message, flow)
+
+    def _settle(self, message: Message, status: int) -> None:
+        if self.on_answer is not None and status < 300:
+            try:
+                self.on_answer(message, self)
+            except UserAgentError as error:
+                self.outcome.set_exception(error)
+                self.outcome.exception()
+                return
+        self.outcome.set_result(message)
 
     def on_failure(self, kind: str) -> None:
         """There will be no response."""

@@ -153,8 +153,10 @@ class Wallet:
             f'response="{response}"',
             f"algorithm={challenge.algorithm}",
         ]
+        if challenge.qop or challenge.is_session:
+            parts.append(f'cnonce="{cnonce}"')
         if challenge.qop:
-            parts += [f'cnonce="{cnonce}"', f"qop={challenge.qop}", f"nc={nc}"]
+            parts += [f"qop={challenge.qop}", f"nc={nc}"]
         if challenge.opaque is not None:
             parts.append(f'opaque="{challenge.opaque}"')
         if challenge.userhash:

@@ -53,6 +53,7 @@ class OutgoingCall(Call):
         self._sequence: dict[str, int] = {}
         """The last RSeq of each early dialog."""
         self._is_cancelled = False
+        self._has_offered = media is not None
         self._task = agent.spawn(self._drive())
 
     def __await__(self) -> Generator[object, None, OutgoingCall]:
@@ -128,15 +129,14 @@ class OutgoingCall(Call):
         """One INVITE with all its tries: credentials, another address, a longer session interval."""
         self.exchange.on_event(offeranswer.Event.REFUSE)
         offer = b""
-        if self.media is not None:
+        self.remote_description = None
+        if self._has_offered and self.media is not None:
             offer = self.media.offer()
             self.exchange.on_event(offeranswer.Event.SEND_OFFER)
-        response, attempt = await self._client.perform(self._draft(uri, offer, 0), started=self._started)
+        response, _ = await self._client.perform(self._draft(uri, offer, 0), started=self._started)
         if response.status == 422:  # RFC 4028 §7.4
             draft = self._draft(uri, offer, least_of(response))
-            response, attempt = await self._client.perform(draft, started=self._started)
-        if 200 <= (response.status or 0) < 300:
-            self._on_answer(response, attempt)
+            response, _ = await self._client.perform(draft, started=self._started)
         return response
 
     def _draft(self, uri: str, offer: bytes, least: int) -> Draft:
@@ -155,6 +155,7 @@ class OutgoingCall(Call):
         self.flow = attempt.flow
         attempt.draft.contact = self.contact(attempt.flow)
         attempt.on_provisional = self._on_provisional
+        attempt.on_answer = self._on_answer
         attempt.on_late = self._on_late
         self._cseq = attempt.draft.cseq
         if self._is_cancelled:
@@ -248,20 +249,20 @@ class OutgoingCall(Call):
         """Takes the answer, or answers the offer of a peer that was asked without one."""
         if self.exchange.state is offeranswer.State.OFFERED:
             if not description and self.remote_description:
-                description = self.remote_description  # it came reliably before
+                description = self.remote_description  # a preview that the peer thinks was enough
+            elif self.remote_description not in {None, description} and self.media is not None:
+                self.media.offer()  # the preview was another fork's: this answer is to the same offer
             self.accept(description)
-        elif description and description != self.remote_description and self.media is not None:
+        elif not self._has_offered and self.remote_description is None:
+            if self.media is None:
+                raise NegotiationError("the call was answered with an offer, and it has no media: give media=")
             self.exchange.on_event(offeranswer.Event.RECEIVE_OFFER)
             return self.take_offer(description)
         return b""
 
     def _on_late(self, response: Message, _: Flow) -> None:
         """A further 2xx: the same again, or another fork, which is not wanted any more."""
-        tag = response.to.tag or ""
-        cseq = response.cseq.number
-        if self.dialog is not None and tag == self.dialog.remote_tag:
-            self.acknowledge_again(cseq)
-        elif self._attempt is not None:
+        if not self.acknowledge_again(response) and self._attempt is not None:
             dialog = Dialog.of_response(self._attempt.draft, response, self._tag)
             self.acknowledge(dialog, self._attempt)
             self._leave(dialog)
