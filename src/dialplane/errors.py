@@ -32,6 +32,8 @@ class ExitStatus(enum.IntEnum):
     """The data folder or a file in it cannot be written: no permission, no room."""
     LOCKED = 75
     """Another server uses the data folder."""
+    REFUSED = 77
+    """The other side refused: a call, message or registration; the status of its response is on standard error."""
     CONFIG = 78
     """The configuration has problems, or the running server refused it."""
 

@@ -112,7 +112,7 @@ async def test_nobody_takes_calls(sip_network: Network) -> None:
         assert caught.value.code == 480
 
 
-async def test_a_handler_that_raises_or_forgets(sip_network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_handler_that_raises_or_forgets(sip_network: Network, caplog: pytest.LogCaptureFixture) -> None:
     async with pair(sip_network) as (alice, bob):
 
         @bob.on_call
@@ -130,7 +130,7 @@ async def test_a_handler_that_raises_or_forgets(sip_network: Network, capsys: py
         with pytest.raises(RejectedError) as caught:
             await alice.call(BOB, media=DESCRIPTION)
         assert caught.value.code == 480
-    assert "a fault of the program" in capsys.readouterr().out
+    assert "a fault of the program" in caplog.text
 
 
 async def test_nobody_is_there(sip_network: Network) -> None:

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from dialplane import __version__
-from dialplane.cli import inspect, locations, running, serve, users
+from dialplane.cli import asking, calling, inspect, locations, running, serve, users
 from dialplane.cli.output import complain
 from dialplane.configuration import ConfigurationError
 from dialplane.errors import DialplaneError, ExitStatus
 
 app = typer.Typer(
     name="dialplane",
-    help="SIP proxy, registrar and redirect server.",
+    help="SIP server and user agent.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,6 +29,11 @@ app.command()(inspect.schema)
 app.command()(running.status)
 app.command()(running.reload)
 app.command()(locations.locations)
+app.command()(asking.register)
+app.command()(calling.call)
+app.command()(calling.listen)
+app.command()(asking.message)
+app.command("options")(asking.options)
 app.add_typer(users.app, name="users")
 
 
@@ -44,7 +49,7 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """SIP proxy, registrar and redirect server."""
+    """SIP server and user agent."""
 
 
 def main() -> None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
-
-import structlog
 
 from dialplane.ua.client import Client
 from dialplane.ua.digest import Wallet
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from dialplane.ua.transport import Flow, Transports
     from dialplane_native import Message
 
-_log = structlog.get_logger()
+_log = logging.getLogger("dialplane.ua")
 
 CallHandler: TypeAlias = "Callable[[IncomingCall], Awaitable[None]]"
 MessageHandler: TypeAlias = "Callable[[ReceivedMessage], Awaitable[None]]"
@@ -317,7 +316,7 @@ class UserAgent:
             return
         error = task.exception()
         if error is not None and not isinstance(error, UserAgentError):
-            _log.error("ua-task-failed", error=repr(error), exc_info=error)
+            _log.error("a task has failed", exc_info=error)
 
     def _require_open(self) -> None:
         if self._is_closing or not hasattr(self.endpoint, "transactions"):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
-
-import structlog
 
 from dialplane.ua.call import Call, CallState
 from dialplane.ua.dialog import Dialog, Event
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from dialplane_native import Message
     from dialplane_native.transactions import Incoming
 
-_log = structlog.get_logger()
+_log = logging.getLogger("dialplane.ua")
 _WAITING = 64
 """Calls or messages that wait for a program that iterates over them; more are refused with 480."""
 _SUPPORTED = frozenset(tag.strip().lower() for tag in SUPPORTED.split(","))
@@ -180,9 +179,9 @@ class Dispatch:
         try:
             await handling
         except UserAgentError as error:
-            _log.info("call-handler", problem=str(error))
+            _log.info("a call: %s", error)
         except Exception:
-            _log.exception("call-handler-failed")
+            _log.exception("the handler of a call has failed")
             await self._reject(call, 500)
         else:
             await self._reject(call, 480)
@@ -222,7 +221,7 @@ class Dispatch:
         try:
             await handling
         except Exception:
-            _log.exception("message-handler-failed")
+            _log.exception("the handler of a message has failed")
             self._refuse(incoming, 500)
         else:
             self._refuse(incoming, 200)

@@ -6,10 +6,9 @@ Decides nothing about calls. Owners of client transactions hear of their respons
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-import structlog
 
 from dialplane.ua.transport.flow import Flow, FlowError
 from dialplane_native.transactions import Failure, Incoming, Reply, Send, Transactions
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from dialplane_native import Message
     from dialplane_native.transactions import _Action as Action
 
-_log = structlog.get_logger()
+_log = logging.getLogger("dialplane.ua")
 
 
 class Owner(Protocol):
@@ -149,7 +148,7 @@ class Endpoint:
                 self._do(action)
             except Exception:
                 # A fault in one call must not take the others with it.
-                _log.exception("ua-internal-error")
+                _log.exception("a message could not be handled")
         self._arm()
 
     def _do(self, action: Any) -> None:  # noqa: ANN401 - told apart by its type, which is quicker than a match

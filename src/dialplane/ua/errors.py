@@ -47,6 +47,7 @@ class UserAgentError(DialplaneError):
 class RejectedError(UserAgentError):
     """A final response other than 2xx."""
 
+    status = ExitStatus.REFUSED
     side = "peer"
 
     def __init__(self, response: Message, method: str) -> None:
@@ -80,6 +81,7 @@ class UnreachableError(UserAgentError):
 class CallEndedError(UserAgentError):
     """The call is over, or ended while this was under way."""
 
+    status = ExitStatus.REFUSED
     side: ClassVar[Side] = "peer"
 
 
@@ -92,6 +94,7 @@ class CancelledCallError(CallEndedError):
 class NegotiationError(UserAgentError):
     """Offer and answer do not fit together. RFC 3264."""
 
+    status = ExitStatus.REFUSED
     side = "peer"
 
 

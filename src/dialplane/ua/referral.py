@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
-
-import structlog
 
 from dialplane.ua.errors import RejectedError, UserAgentError
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from dialplane.ua.transfer import Referral
     from dialplane_native.transactions import Incoming
 
-_log = structlog.get_logger()
+_log = logging.getLogger("dialplane.ua")
 
 
 async def refer(
@@ -24,10 +23,10 @@ async def refer(
     try:
         accepted = await handler(referral)
     except UserAgentError as error:
-        _log.info("transfer-handler", problem=str(error))
+        _log.info("a transfer: %s", error)
         accepted = False
     except Exception:
-        _log.exception("transfer-handler-failed")
+        _log.exception("the handler of a transfer has failed")
         agent.endpoint.respond(incoming, 500, to_tag=dialog.local_tag)
         return
     if not accepted:
@@ -53,7 +52,7 @@ async def refer(
         try:
             await agent.client.perform(draft, flow=agent.client.flow_now(dialog.next_hop))
         except UserAgentError as error:
-            _log.info("transfer-notify", problem=str(error))
+            _log.info("news of a transfer: %s", error)
 
     await tell(100, "Trying", over=False)
     call = agent.call(referral.target, media=referral.media, fields=referral.fields)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import logging
 import random
 from typing import TYPE_CHECKING
-
-import structlog
 
 from dialplane.ua.draft import new_call_id, new_tag
 from dialplane.ua.errors import RejectedError, UserAgentError, rejected
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from dialplane.ua.transport import Flow
     from dialplane_native import Message
 
-_log = structlog.get_logger()
+_log = logging.getLogger("dialplane.ua")
 
 _BASE_SECONDS, _MOST_SECONDS = 30.0, 1800.0
 """RFC 5626 §4.5: pauses between tries when all flows have failed."""
@@ -154,7 +153,7 @@ class Registration:
             if isinstance(error, RejectedError):
                 after = (error.response.get("Retry-After") or "").partition(";")[0].strip()
                 seconds = max(seconds, min(float(after), _MOST_SECONDS)) if after.isdecimal() else seconds
-            _log.warning("registration-failed", registrar=self.registrar, problem=str(error), again_in=round(seconds))
+            _log.warning("%s: %s; tried again in %d s", self.registrar, error, seconds)
             self._later(seconds)
 
     def _arm_ping(self) -> None:
