@@ -3,7 +3,7 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-KERNELS = ["g711", "mix", "resample", "rtp", "tone", "wire"]
+KERNELS = ["g711", "g722", "mix", "resample", "rtp", "tone", "wire"]
 
 setup(
     ext_modules=cythonize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import wave
 from array import array
 from collections.abc import AsyncIterator
@@ -265,3 +267,82 @@ async def test_cancelling_what_is_played_stops_it() -> None:
             await asyncio.wait_for(caller.play(Tone((440.0,))), 0.2)
         await ear.hear(0.3)
         assert share(await ear.hear(0.1), 440) < 0.01
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "opus"])
+async def test_every_codec_carries_a_tone(codec: str) -> None:
+    async with MediaSession(codecs=[codec]) as caller, MediaSession(codecs=[codec]) as callee:
+        connect(caller, callee)
+        ear = Ear()
+        callee.listen(ear)
+        assert await caller.play(Tone((1000.0,), 0.5)) is True
+        await ear.hear(0.1)
+        assert ear.rate == {"PCMU": 8000, "PCMA": 8000, "G722": 16000, "opus": 48000}[codec]
+        window = ear.rate // 5 * 2
+        windows = [ear.samples[at : at + window] for at in range(0, len(ear.samples) - window, window // 4)]
+        assert max(share(one, 1000, ear.rate) for one in windows) > 0.95
+        assert caller.statistics[0].codec == codec
+        await caller.send_dtmf("5", duration=0.06)
+        assert await callee.digits.collect(1) == "5"
+
+
+async def test_codecs_of_two_rates_meet_in_one_call() -> None:
+    """Each side sends the first that it likes: the offerer G.722, the answerer what stands first in the offer."""
+    async with MediaSession(codecs=["PCMU", "G722"]) as caller, MediaSession(codecs=["G722", "PCMU"]) as callee:
+        answer = callee.answer(caller.offer()).replace(b"RTP/AVP 0 9 ", b"RTP/AVP 9 0 ")
+        caller.accept(answer)
+        ears = Ear(), Ear()
+        caller.listen(ears[0])
+        callee.listen(ears[1])
+        playing = [asyncio.ensure_future(one.play(Tone((800.0,)))) for one in (caller, callee)]
+        for ear in ears:
+            await ear.hear(0.4)
+            assert share(await ear.hear(0.2), 800, ear.rate) > 0.95
+        assert [one.statistics[0].codec for one in (caller, callee)] == ["G722", "PCMU"]
+        for one in (caller, callee):
+            one.stop()
+        await asyncio.gather(*playing)
+
+
+@pytest.mark.parametrize("suites", [slice(None), slice(2, 3), slice(3, 4), slice(1, 2)])
+async def test_encrypted_calls(suites: slice, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with MediaSession(srtp="optional") as caller, MediaSession(srtp="required") as callee:
+        caller._keys = caller._keys[suites]
+        connect(caller, callee)
+        ear = Ear()
+        callee.listen(ear)
+        playing = asyncio.ensure_future(caller.play(Tone((440.0,))))
+        await ear.hear(0.3)
+        assert share(await ear.hear(0.2), 440) > 0.95
+        assert caller.statistics[0].secure
+        assert callee.statistics[0].secure
+        # What somebody else sends, or sends again, is not heard.
+        audio = callee._audio
+        assert audio is not None
+        audio.transport._symmetric = True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(b"\x80\x00" + bytes(170), ("127.0.0.1", audio.transport.port))
+            await ear.hear(0.1)
+        assert callee.statistics[0].foreign == 1
+        caller.stop()
+        await playing
+
+
+async def test_without_encryption_nobody_who_requires_it_is_called() -> None:
+    async with MediaSession() as caller, MediaSession(srtp="required") as callee:
+        with pytest.raises(NegotiationError):
+            callee.answer(caller.offer())
+    async with MediaSession(srtp="required") as caller, MediaSession(srtp="optional") as callee:
+        connect(caller, callee)
+        assert callee.statistics[0].secure
+
+
+async def test_digits_are_tones_for_who_knows_no_events() -> None:
+    async with MediaSession() as caller, MediaSession() as callee:
+        offer = caller.offer()
+        plain = re.sub(rb"a=(rtpmap|fmtp):101 .*\r\n", b"", offer).replace(b" 101\r\n", b"\r\n")
+        answer = callee.answer(plain)
+        assert b"telephone-event" not in answer
+        caller.accept(answer)
+        await caller.send_dtmf("1590*#D")
+        assert await callee.digits.collect(7, timeout=1) == "1590*#D"

@@ -46,6 +46,8 @@ class AudioStream:
         """Called when the source has nothing more."""
         self.on_events_end: Callable[[], None] | None = None
         """Called when the last digit has been sent."""
+        self.detector: Listener | None = None
+        """Hears digits in the sound, where the other side cannot send them as events."""
         self.buffer: JitterBuffer | None = None
         self._on_digit = on_digit
         self._encoder: Codec | None = None
@@ -82,17 +84,12 @@ class AudioStream:
             known = self._decoders.get(format_.payload_type)
             decoders[format_.payload_type] = known if known and known[0] == format_ else (format_, codec_for(format_))
         self._decoders = decoders
+        events = [format_ for format_ in agreed.send if format_.encoding.lower() == "telephone-event"]
+        # What the other side does not list it does not send either, though we would take it.
         self._event_types = {
-            format_.payload_type or 0 for format_ in agreed.receive if format_.encoding.lower() == "telephone-event"
+            format_.payload_type or 0 for format_ in agreed.receive if any(format_.matches(listed) for listed in events)
         }
-        self._event_format = next(
-            (
-                format_
-                for format_ in agreed.send
-                if format_.encoding.lower() == "telephone-event" and format_.clock_rate == self.format.clock_rate
-            ),
-            None,
-        )
+        self._event_format = next((one for one in events if one.clock_rate == self.format.clock_rate), None)
         if self._events is None or not self._events.is_busy():
             self._events = EventSender(self.format.clock_rate)
 
@@ -127,6 +124,8 @@ class AudioStream:
         if self.buffer is not None:
             heard = self._hear(now)
             if self._receives:
+                if self.detector is not None and not self._event_types:
+                    self.detector.write(heard, self.rate)
                 for listener in self.listeners:
                     listener.write(heard, self.rate)
         self._say(now, outbox)

@@ -82,6 +82,7 @@ class JitterBuffer:
         self._concealed = 0
         self._absent: set[int] = set()
         self._paused = False
+        self._before: tuple[int, float] | None = None
         self._seen = 0.0
 
     @property
@@ -111,9 +112,7 @@ class JitterBuffer:
         if number in self._held:
             self.counts.duplicate += 1
             return False
-        before = self._held.get(number - 1)
-        if before is not None:
-            self._measure(time - before.time)
+        self._measure(number, time)
         self._held[number] = Held(number, time, payload_type, payload)
         return True
 
@@ -189,9 +188,13 @@ class JitterBuffer:
             late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.98))] - self._base
             self._wanted = min(self._maximum, max(self._minimum, late + self.frame))
 
-    def _measure(self, seconds: float) -> None:
+    def _measure(self, number: int, time: float) -> None:
+        before, self._before = self._before, (number, time)
+        if before is None or number != before[0] + 1:
+            return
         # A pause between two packets looks like a long packet: a longer one must be seen twice.
-        if 0.002 <= seconds <= 0.12 and (seconds < self.frame or seconds == self._seen):
+        seconds = time - before[1]
+        if 0.002 <= seconds <= 0.12 and (seconds < self.frame or abs(seconds - self._seen) < 1 / self._rate):
             self.frame = seconds
         self._seen = seconds
 

@@ -1,12 +1,13 @@
 """What the kernels compute, written to be read: G.711 by its decision values, tone power by its definition.
 
-Slow on purpose. The tests compare the kernels with it: G.711 over all samples and codes.
+Slow on purpose. The tests compare the kernels with it: G.711 over all samples and codes. G.722 has ``reference_g722``.
 """
 
 from __future__ import annotations
 
 import cmath
 import math
+import struct
 from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING
@@ -87,6 +88,86 @@ def share(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
     values = _samples(samples)
     energy = sum(value * value for value in values)
     return min(1.0, tone * len(values) / energy) if energy else 0.0
+
+
+def sine(frequencies: tuple[float, ...], amplitude: float, rate: float, start: int, count: int) -> bytes:
+    """Sines at the same time, from the sample of number ``start``."""
+    values = [
+        amplitude * sum(math.sin(2 * math.pi * frequency * n / rate) for frequency in frequencies)
+        for n in range(start, start + count)
+    ]
+    return array("h", [math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1) for value in values]).tobytes()
+
+
+def others(pieces: list[bytes], count: int) -> list[bytes]:
+    """For each the sum of all the others."""
+    tracks = [[*_samples(piece)[:count], *[0] * count][:count] for piece in pieces]
+    total = [sum(column) for column in zip(*tracks, strict=True)] or [0] * count
+    return [
+        array("h", [_clipped(all_ - own) for all_, own in zip(total, track, strict=True)]).tobytes() for track in tracks
+    ]
+
+
+def scale(samples: Buffer, gain: float) -> bytes:
+    """The samples, louder or quieter."""
+    values = [sample * gain for sample in _samples(samples)]
+    return array("h", [_clipped(int(value + math.copysign(0.5, value))) for value in values]).tobytes()
+
+
+def resample(samples: Buffer, rate: int, to_rate: int) -> bytes:
+    """The samples at another rate: each is the sum of those around it, weighted by a windowed sinc."""
+    values = _samples(samples)
+    narrow = min(1.0, to_rate / rate)
+    cut, half = 0.94 * narrow, int(12 / narrow) + 1
+    out = []
+    for number in range((len(values) * to_rate - 1) // rate + 1 if values else 0):
+        whole, part = divmod(number * rate, to_rate)
+        total = weights = 0.0
+        for tap in range(-half + 1, half + 1):
+            x = tap - part / to_rate
+            window = 0.42 + 0.5 * math.cos(math.pi * x / half) + 0.08 * math.cos(2 * math.pi * x / half)
+            weight = (cut if x == 0 else math.sin(math.pi * cut * x) / (math.pi * x)) * (
+                window if abs(x) <= half else 0
+            )
+            weights += weight
+            if 0 <= whole + tap < len(values):
+                total += weight * values[whole + tap]
+        value = total / weights
+        out.append(_clipped(int(value + math.copysign(0.5, value))))
+    return array("h", out).tobytes()
+
+
+def parse_rtp(packet: bytes) -> tuple[int, bool, int, int, int, bytes] | None:
+    """RFC 3550 §5.1 and §5.3.1."""
+    if len(packet) < 12 or packet[0] >> 6 != 2:
+        return None
+    first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", packet)
+    rest = packet[12:]
+    contributing, rest = rest[: 4 * (first & 15)], rest[4 * (first & 15) :]
+    if len(contributing) < 4 * (first & 15):
+        return None
+    if first & 0x10:
+        if len(rest) < 4:
+            return None
+        size = 4 + 4 * int.from_bytes(rest[2:4], "big")
+        if len(rest) < size:
+            return None
+        rest = rest[size:]
+    if first & 0x20:
+        padding = packet[-1]
+        if not 0 < padding <= len(rest):
+            return None
+        rest = rest[:-padding]
+    return second & 0x7F, bool(second >> 7), sequence, timestamp, ssrc, rest
+
+
+def build_rtp(payload_type: int, marker: bool, *fields: int, payload: bytes) -> bytes:  # noqa: FBT001 - as the kernel
+    """A packet without contributing sources, extension and padding; the fields are sequence, timestamp and SSRC."""
+    return struct.pack("!BBHII", 0x80, marker << 7 | payload_type, *fields) + payload
+
+
+def _clipped(value: int) -> int:
+    return max(-32768, min(32767, value))
 
 
 def _samples(samples: Buffer) -> array[int]:

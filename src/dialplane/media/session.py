@@ -19,6 +19,7 @@ from dialplane.media.audio import AudioStream
 from dialplane.media.clock import Clock
 from dialplane.media.codec import CODECS
 from dialplane.media.digits import Digits
+from dialplane.media.dtmf import FREQUENCIES, Detector
 from dialplane.media.events import DIGITS
 from dialplane.media.sound import Feed, IteratorSource, Pipe, Recording, Sequence, Tone, wav_source
 from dialplane.media.srtp import Protection, require
@@ -38,13 +39,11 @@ if TYPE_CHECKING:
 Security = Literal["off", "optional", "required"]
 Playable = str | PathLike[str] | Tone | Iterable[bytes] | AsyncIterable[bytes]
 
-EVENTS = Format("telephone-event", 8000, parameters="0-15", payload_type=101)
-_DTMF = {
-    digit: (row, column)
-    for row, digits in zip((697.0, 770.0, 852.0, 941.0), ("123A", "456B", "789C", "*0#D"), strict=True)
-    for column, digit in zip((1209.0, 1336.0, 1477.0, 1633.0), digits, strict=True)
+EVENTS = {
+    8000: Format("telephone-event", 8000, parameters="0-15", payload_type=101),
+    48000: Format("telephone-event", 48000, parameters="0-15", payload_type=110),
 }
-"""ITU-T Q.23."""
+"""RFC 4733 §2.1: events have the clock of the codec beside them."""
 
 
 class MediaSession:
@@ -62,13 +61,16 @@ class MediaSession:
         symmetric: bool = True,
     ) -> None:
         """``address`` is where RTP is received; ``advertise`` what the other side is told in place of it."""
+        codecs = tuple(codecs)
         unknown = [name for name in codecs if name not in CODECS]
         if unknown:
             raise DataError(f"{unknown[0]!r} is no codec: there are {', '.join(CODECS)}")
+        for name in codecs:
+            CODECS[name].require()
         if srtp != "off":
             require()
         self._address = address
-        self._codecs = tuple(codecs)
+        self._codecs = codecs
         self._ptime = ptime
         self._srtp = srtp
         self._ports = ports
@@ -132,7 +134,9 @@ class MediaSession:
 
     def _streams(self) -> list[Stream]:
         audio = self._open()
-        formats = [CODECS[name][0] for name in self._codecs]
+        formats = [CODECS[name].format for name in self._codecs]
+        clocks = dict.fromkeys(format_.clock_rate for format_ in formats)
+        events = [EVENTS[clock] for clock in clocks]
         protocols = {"off": ("RTP/AVP",), "optional": ("RTP/SAVP", "RTP/AVP"), "required": ("RTP/SAVP",)}
         direction = Direction.SENDRECV
         return [
@@ -140,7 +144,7 @@ class MediaSession:
                 label="audio",
                 kind="audio",
                 port=audio.transport.port,
-                formats=(*formats, EVENTS),
+                formats=(*formats, *events),
                 direction=direction.held if self._held else direction,
                 protocols=protocols[self._srtp],
                 ptime=self._ptime,
@@ -155,6 +159,7 @@ class MediaSession:
         if self._audio is None:
             transport = Transport(self._address, ports=self._ports, cname=self._cname, symmetric=self._symmetric)
             self._audio = AudioStream(transport, ptime=self._ptime, on_digit=self.digits.put)
+            self._audio.detector = Detector(self.digits.put)
         return self._audio
 
     def _begin(self) -> None:
@@ -313,7 +318,7 @@ class MediaSession:
         await self._ready.wait()
         audio = self._open()
         if not audio.can_send_events:
-            tones = [part for digit in digits.upper() for part in (Tone(_DTMF[digit], duration), Tone((), pause))]
+            tones = [part for digit in digits.upper() for part in (Tone(FREQUENCIES[digit], duration), Tone((), pause))]
             await self._start(Sequence(tone.source(audio.rate) for tone in tones))
             return
         audio.events.push(digits, duration=duration, pause=pause)

@@ -8,3 +8,6 @@ def share(samples: Buffer, frequency: float, rate: float = 8000.0) -> float:
 
 def sine(frequencies: tuple[float, ...], amplitude: float, rate: float, start: int, count: int) -> bytes:
     """Sines at the same time, ``amplitude`` each: the samples from number ``start``."""
+
+def pair(samples: Buffer, rate: float = 8000.0) -> int:
+    """Number of the DTMF digit in these samples, row by row from 0, or -1: two tones and nearly nothing else."""

@@ -1,0 +1,15 @@
+from typing_extensions import Buffer
+
+class Encoder:
+    """One stream of samples."""
+
+    def __init__(self) -> None: ...
+    def encode(self, samples: Buffer, /) -> bytes:
+        """Codes, one octet for two samples."""
+
+class Decoder:
+    """One stream of codes."""
+
+    def __init__(self) -> None: ...
+    def decode(self, codes: Buffer, /) -> bytes:
+        """Two samples for each octet."""
