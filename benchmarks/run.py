@@ -223,6 +223,8 @@ def show(record: Record, seconds: float) -> None:
     more = ""
     if "octets_per_binding" in record:
         more = f"  {record['octets_per_binding']:.0f} B per binding"
+    if "octets_per_call" in record:
+        more = f"  {record['octets_per_call']:.0f} B per call"
     if "loss_free_rate" in record:
         more = f"  loss-free {record['loss_free_rate']:,.0f}/s"
     if "start_seconds" in record:

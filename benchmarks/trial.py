@@ -42,7 +42,8 @@ class Bench:
 
     def run(self, server: Server, workload: Workload) -> Iterator[Record]:
         """Runs the workload and yields one record for each measured phase."""
-        runner = {"cpu": _phases, "memory": _memory, "rate": _rate, "latency": _latency, "start": _start}
+        runner = {"cpu": _phases, "memory": _memory, "open": _open, "rate": _rate, "latency": _latency}
+        runner["start"] = _start
         if workload.kind == "spread":
             yield from _spread(self, server, workload)
             return
@@ -137,6 +138,8 @@ class Served:
 
 def _phases(served: Served) -> Iterator[Record]:
     for phase in served.workload.phases:
+        if served.server.forgets and not phase.measured:
+            continue
         record = served.load(phase.args, settles=phase.settles)
         if phase.measured:
             yield {**record, "phase": phase.name}
@@ -167,6 +170,31 @@ def _memory(served: Served) -> Iterator[Record]:
     }
 
 
+def other_calls(number: int) -> tuple[str, str]:
+    """Other calls than those of the runs before.
+
+    What has the identifiers of an older call is a retransmission to a server that keeps transactions.
+    """
+    return "--seed", str(number + 2)
+
+
+def _open(served: Served) -> Iterator[Record]:
+    """Memory before and after so many calls ring."""
+    count = served.bench.scale.open
+    # A few first, so that what is made at the first use is there already.
+    served.load(("ring", "--count", "500"))
+    before = accounting.memory(served.pid)
+    record = served.load(("ring", "--count", str(count), *other_calls(0)))
+    after = accounting.memory(served.pid)
+    yield {
+        **record,
+        "phase": served.workload.name,
+        "memory_before": before,
+        "memory_after": after,
+        "octets_per_call": (after["total"] - before["total"]) / count,
+    }
+
+
 def _rate(served: Served) -> Iterator[Record]:
     """The highest rate at which nothing is lost, found by halving the interval."""
     scale = served.bench.scale
@@ -175,10 +203,10 @@ def _rate(served: Served) -> Iterator[Record]:
     low, high = 0.0, saturated["rate"] * 1.2
     best: Record | None = None
     trials = []
-    for _ in range(scale.trials):
+    for trial in range(scale.trials):
         rate = (low + high) / 2
         args = (command, "--rate", f"{rate:.0f}", "--seconds", f"{scale.trial:g}", "--warmup", str(scale.warmup))
-        record = served.load((*args, "--show", "0", "--patience", "0.5"))
+        record = served.load((*args, "--show", "0", "--patience", "0.5", *other_calls(trial)))
         late = record["behind_us"] > LATE
         good = not (record["lost"] or record["wrong"] or record["stray"] or late)
         trials.append({"rate": rate, "lost": record["lost"], "wrong": record["wrong"], "late": late})
@@ -189,7 +217,13 @@ def _rate(served: Served) -> Iterator[Record]:
     if best is None:
         best = {**saturated, "rate": 0.0}
     # What was lost above the rate that was found is how it was found, not a failure.
-    yield {**best, "phase": "rate", "loss_free_rate": low, "saturated_rate": saturated["rate"], "trials": trials}
+    yield {
+        **best,
+        "phase": served.workload.name,
+        "loss_free_rate": low,
+        "saturated_rate": saturated["rate"],
+        "trials": trials,
+    }
 
 
 def _latency(served: Served) -> Iterator[Record]:
@@ -198,13 +232,14 @@ def _latency(served: Served) -> Iterator[Record]:
     command = served.workload.phases[0].args[0]
     saturated = served.load((command, "--warmup", str(scale.warmup), "--seconds", f"{scale.trial / 2:g}"))
     half = round(saturated["rate"] / 2, -2)
-    for rate in (*served.workload.rates, half):
+    for number, rate in enumerate((*served.workload.rates, half)):
         # At a low rate, as many seconds as give a p99.9 that is more than one message.
         seconds = max(scale.seconds, min(2_000 / rate, 5.0) if scale.extras else 0)
         warmup = str(min(scale.warmup, int(rate / 5)))
-        record = served.load((command, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--warmup", warmup))
+        args = (command, "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--warmup", warmup)
+        record = served.load((*args, *other_calls(number)))
         name = "half" if rate == half else f"{rate:g}"
-        yield {**record, "phase": f"latency-{name}", "offered": rate, "late": record["behind_us"] > LATE}
+        yield {**record, "phase": f"{served.workload.name}-{name}", "offered": rate, "late": record["behind_us"] > LATE}
 
 
 def _start(served: Served) -> Iterator[Record]:

@@ -51,13 +51,18 @@ class Workload:
     """Configuration of Kamailio, without ``.cfg``; it takes no part when there is no such file."""
     phases: tuple[Phase, ...]
     kind: str = "cpu"
-    """``cpu``, ``rate``, ``latency``, ``memory``, ``start`` or ``spread``."""
+    """``cpu``, ``rate``, ``latency``, ``memory``, ``open``, ``start`` or ``spread``."""
     dialplane: str = ""
-    """Routing rule of dialplane: ``forward``, ``register``, ``redirect`` or ``table``; empty: it takes no part."""
+    """Routing rule of dialplane: ``call``, ``forward``, ``register``, ``redirect``, ``rules`` or ``table``; empty: it
+    takes no part."""
     floor: tuple[str, int] | None = None
     """Mode of the relay, and for ``reply`` the size of what it sends."""
     durable: bool = False
     """Also measured with the other choice of database."""
+    stateful: bool = False
+    """Transactions are kept."""
+    record_route: bool = False
+    """The server stays in the path of the dialog."""
     digest: str = ""
     """Algorithm that the server offers."""
     users: int = 0
@@ -82,6 +87,12 @@ class Scale:
     trial: float = 2.0
     """Seconds of one trial in the search for the highest loss-free rate."""
     trials: int = 8
+    callees: int = 100_000
+    """Registered users of the workloads that look callees up."""
+    rules: int = 1_000
+    """Each with as many prefixes."""
+    open: int = 50_000
+    """Calls that are left ringing while the memory is read."""
     extras: bool = field(default=True)
     """Also the workloads that a quick run leaves out."""
 
@@ -92,6 +103,8 @@ QUICK = Scale(
     numbers=50_000,
     few=1_000,
     many=4_000,
+    callees=2_000,
+    open=2_000,
     warmup=1_000,
     bindings=(4_000,),
     rates=(2_000,),
@@ -122,6 +135,9 @@ def all_workloads(scale: Scale) -> list[Workload]:
     workloads = [
         Workload("forward", "forward", (forward,), dialplane="forward", floor=("forward", 0)),
         Workload("exchange", "exchange", (exchange,), dialplane="forward", floor=("pair", 0)),
+        call(scale),
+        lookup_call(scale),
+        fork(scale),
         register(scale),
         digest(scale, "MD5"),
         digest(scale, "SHA-256"),
@@ -139,6 +155,9 @@ def all_workloads(scale: Scale) -> list[Workload]:
             rates=scale.rates,
             most_rounds=3,
         ),
+        replace(call(scale), name="call-rate", kind="rate", most_rounds=3),
+        replace(call(scale), name="call-latency", kind="latency", most_rounds=3),
+        replace(call(scale), name="call-memory", kind="open", floor=None, most_rounds=2),
     ]
     if scale.extras:
         workloads += [
@@ -147,9 +166,99 @@ def all_workloads(scale: Scale) -> list[Workload]:
                 location("location-many", f"the same with {scale.many:,} bindings", scale.many, scale), most_rounds=3
             ),
             Workload("workers", "forward", (forward,), kind="spread", dialplane="forward", floor=("forward", 0)),
+            rules(scale),
             start(scale),
         ]
     return workloads
+
+
+def call(scale: Scale) -> Workload:
+    """Whole calls with Record-Route, each request but ACK in a transaction."""
+    phase = Phase(
+        "call",
+        "stateful call with Record-Route",
+        ("call", "--warmup", str(scale.warmup // 4), "--seconds", f"{scale.seconds:g}"),
+        messages="6 in, 7 out",
+        budget=0.4,
+        goal=Goal(times=1.4),
+    )
+    return Workload(
+        "call", "call", (phase,), dialplane="call", floor=("call", 0), stateful=True, record_route=True, most_rounds=3
+    )
+
+
+def lookup_call(scale: Scale) -> Workload:
+    """INVITE to a registered callee, and its 200."""
+    users = ("--users", str(scale.callees), "--contact", "127.0.0.1:16090")
+    phase = Phase(
+        "lookup-call",
+        "location lookup and stateful relay",
+        ("lookup-call", *users, "--warmup", str(scale.warmup // 2), "--seconds", f"{scale.seconds:g}"),
+        messages="2 in, 3 out",
+        budget=0.4,
+        goal=Goal(times=1.4),
+    )
+    return Workload(
+        "lookup-call",
+        "lookup-call",
+        (fill(scale.callees), phase),
+        dialplane="register",
+        floor=("call", 0),
+        stateful=True,
+        users=scale.callees,
+        most_rounds=3,
+    )
+
+
+def fork(scale: Scale) -> Workload:
+    """Calls to callees with three contacts: one answers, two are cancelled."""
+    users = ("--users", str(scale.callees))
+    fills = [
+        Phase(
+            f"contact-{n}",
+            f"{scale.callees:,} REGISTER",
+            (
+                *("register", *users, "--count", str(scale.callees)),
+                *("--contact", f"127.0.0.1:16090;n={n}", "--passes", str(10 * n)),
+            ),
+            measured=False,
+        )
+        for n in range(3)
+    ]
+    phase = Phase(
+        "fork",
+        "call that rings at three contacts",
+        (
+            *("fork", *users, "--contact", "127.0.0.1:16090;n=0"),
+            *("--warmup", str(scale.warmup // 8), "--seconds", f"{scale.seconds:g}"),
+        ),
+        messages="12 in, 15 out",
+        budget=0.4,
+    )
+    return Workload(
+        "fork",
+        "fork",
+        (*fills, phase),
+        dialplane="register",
+        stateful=True,
+        record_route=True,
+        users=3 * scale.callees,
+        most_rounds=3,
+    )
+
+
+def rules(scale: Scale) -> Workload:
+    """Stateless forward by 1,000 rules with 1,000 prefixes each."""
+    phase = Phase(
+        "rules",
+        "stateless forward, 1,000 rules, 1,000,000 prefixes",
+        ("forward", "--warmup", str(scale.warmup), "--seconds", f"{scale.seconds:g}"),
+        budget=0.5,
+        rival="forward",
+    )
+    return Workload(
+        "rules", "no-such-rules", (phase,), dialplane="rules", floor=("forward", 0), users=scale.rules, most_rounds=2
+    )
 
 
 def register(scale: Scale) -> Workload:

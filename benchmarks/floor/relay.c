@@ -7,6 +7,8 @@
  *   relay forward LISTEN DESTINATION   each datagram goes to DESTINATION                      (1 in, 1 out)
  *   relay pair    LISTEN DESTINATION   as forward; what comes from DESTINATION goes back to
  *                                      the last other sender                                  (2 in, 2 out)
+ *   relay call    LISTEN DESTINATION   as pair; an INVITE also sends its first octets back,
+ *                                      in the place of a 100                                  (6 in, 7 out)
  *   relay reply   LISTEN SIZE          back to its sender, cut or filled to SIZE octets       (1 in, 1 out)
  *
  * Addresses are IPv4 HOST:PORT. Options before the mode: -w N worker processes, each with a socket of its own that a
@@ -25,8 +27,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { BATCH = 64, ROOM = 4096, WORKERS = 64 };
-enum mode { FORWARD, PAIR, REPLY };
+enum { BATCH = 64, ROOM = 4096, WORKERS = 64, TRYING = 400 };
+enum mode { FORWARD, PAIR, CALL, REPLY };
 
 static unsigned char room[BATCH][ROOM];
 
@@ -89,20 +91,21 @@ static int same(const struct sockaddr_in *a, const struct sockaddr_in *b)
 
 static void serve(int fd, enum mode mode, struct sockaddr_in destination, unsigned size)
 {
-    struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
-    struct sockaddr_in names[BATCH], upstream = { 0 };
+    struct mmsghdr messages[BATCH * 2];
+    struct iovec vectors[BATCH * 2];
+    struct sockaddr_in names[BATCH * 2], upstream = { 0 };
 
     memset(messages, 0, sizeof messages);
     memset(room, 'x', sizeof room);
-    for (int i = 0; i < BATCH; i++) {
-        vectors[i].iov_base = room[i];
+    for (int i = 0; i < BATCH * 2; i++) {
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
         messages[i].msg_hdr.msg_name = &names[i];
+        messages[i].msg_hdr.msg_namelen = sizeof names[i];
     }
     for (;;) {
         for (int i = 0; i < BATCH; i++) {
+            vectors[i].iov_base = room[i];
             vectors[i].iov_len = ROOM;
             messages[i].msg_hdr.msg_namelen = sizeof names[i];
         }
@@ -112,21 +115,27 @@ static void serve(int fd, enum mode mode, struct sockaddr_in destination, unsign
                 continue;
             fail("recvmmsg");
         }
+        int total = received;
         for (int i = 0; i < received; i++) {
             vectors[i].iov_len = mode == REPLY ? size : messages[i].msg_len;
             if (mode == FORWARD) {
                 names[i] = destination;
-            } else if (mode == PAIR) {
+            } else if (mode == PAIR || mode == CALL) {
                 if (same(&names[i], &destination)) {
                     names[i] = upstream;
                 } else {
                     upstream = names[i];
                     names[i] = destination;
+                    if (mode == CALL && room[i][0] == 'I') {
+                        names[total] = upstream;
+                        vectors[total].iov_base = room[i];
+                        vectors[total++].iov_len = messages[i].msg_len < TRYING ? messages[i].msg_len : TRYING;
+                    }
                 }
             }
         }
-        for (int sent = 0; sent < received;) {
-            int done = sendmmsg(fd, messages + sent, (unsigned)(received - sent), 0);
+        for (int sent = 0; sent < total;) {
+            int done = sendmmsg(fd, messages + sent, (unsigned)(total - sent), 0);
             if (done > 0)
                 sent += done;
             else if (errno != EINTR && errno != ECONNREFUSED)
@@ -149,10 +158,13 @@ int main(int argc, char **argv)
     argc -= optind;
     argv += optind;
     if (argc != 3 || workers < 1 || workers > WORKERS) {
-        fprintf(stderr, "usage: relay [-w WORKERS] [-b OCTETS] forward|pair LISTEN DESTINATION | reply LISTEN SIZE\n");
+        fprintf(stderr, "usage: relay [-w WORKERS] [-b OCTETS] forward|pair|call LISTEN DESTINATION | reply LISTEN SIZE\n");
         return 2;
     }
-    enum mode mode = !strcmp(argv[0], "forward") ? FORWARD : !strcmp(argv[0], "pair") ? PAIR : REPLY;
+    enum mode mode = !strcmp(argv[0], "forward") ? FORWARD
+                     : !strcmp(argv[0], "pair")  ? PAIR
+                     : !strcmp(argv[0], "call")  ? CALL
+                                                 : REPLY;
     struct sockaddr_in listen = address(argv[1]), destination = { 0 };
     unsigned size = 0;
     if (mode == REPLY) {
@@ -164,8 +176,8 @@ int main(int argc, char **argv)
     } else {
         destination = address(argv[2]);
     }
-    if (mode == PAIR && workers > 1) {
-        fprintf(stderr, "relay: pair keeps its sender in one process: no -w\n");
+    if ((mode == PAIR || mode == CALL) && workers > 1) {
+        fprintf(stderr, "relay: pair and call keep their sender in one process: no -w\n");
         return 2;
     }
 

@@ -87,6 +87,8 @@ class Server(ABC):
     """One line for the report."""
     deferred: float = 0.0
     """How long it may put off work that a request causes, in seconds; that work is then waited for and counted."""
+    forgets: bool = False
+    """It need not be told what another one must know beforehand."""
     most_rounds: int = 100
     """A server that takes minutes for a workload takes part in the first rounds only."""
 

@@ -55,21 +55,30 @@ class Dialplane(Server):
             f'[[listen]]\naddress = "udp:{HOST}:{PORT}"',
             f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
             '[registrar]\nnat = "never"',
-            f"[proxy]\nrecord_route = false\ntrusted = {trusted}",
+            f"[proxy]\nrecord_route = {json.dumps(job.workload.record_route)}\ntrusted = {trusted}",
             f"[database]\nurl = {quote(self.database)}\nurgent = 1.0\nrefresh = 1.0",
             '[admin]\naddress = ""',
         ]
         rules = {
             "forward": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT}"',
+            "call": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT}"\nmode = "stateful"',
             "redirect": '[[route]]\nmethods = ["INVITE"]\nredirect = { lookup = true }',
             "table": '[[route]]\nmethods = ["INVITE"]\nredirect = { table = "numbers" }',
         }
+        if job.workload.dialplane == "rules":
+            text += [self._prefixes(number) for number in range(job.workload.users)]
         if job.workload.dialplane == "table":
             numbers = job.data.table(job.workload.users)
             text.append(f'[[table]]\nname = "numbers"\nfile = {quote(str(numbers))}')
         if rule := rules.get(job.workload.dialplane):
             text.append(rule)
         return "\n".join(text) + "\n"
+
+    @staticmethod
+    def _prefixes(number: int) -> str:
+        """A rule with a thousand prefixes; a thousand such rules cover each number that is called."""
+        prefixes = json.dumps([f"+493{number:03}{last:03}" for last in range(1000)])
+        return f'[[route]]\nprefixes = {prefixes}\nforward = "sip:{HOST}:{UAS_PORT}"'
 
     def _import(self, job: Job, config: Path) -> None:
         """Brings the subscribers in, from a file with Kamailio's table."""

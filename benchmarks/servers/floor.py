@@ -17,6 +17,7 @@ class Floor(Server):
 
     name = "floor"
     about = "relay without SIP: recvmmsg and sendmmsg, 64 datagrams at a time"
+    forgets = True
 
     def __init__(self, relay: Path) -> None:
         self._relay = relay

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from benchmarks.workloads import Scale, all_workloads
 from dialplane.configuration import parse
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "kamailio"
-WORKLOADS = {workload.name: workload for workload in all_workloads(Scale())}
+WORKLOADS = {workload.name: workload for workload in all_workloads(replace(Scale(), rules=3))}
 
 
 class SmallData(Data):

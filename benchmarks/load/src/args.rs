@@ -18,6 +18,8 @@ pub enum Command {
     Fork,
     /// INVITE to a callee that is looked up, and 200.
     LookupCall,
+    /// INVITE and 180, and no more.
+    Ring,
     /// REGISTER.
     Register,
     /// INVITE answered by 302.
@@ -75,6 +77,7 @@ workloads
   exchange    the same, and a response back (2 in, 2 out)
   call        a call: INVITE, 180, 200, ACK, BYE, 200 (6 in, 7 out with the 100)
   lookup-call INVITE to a registered callee, and a 200 (2 in, 3 out with the 100)
+  ring        INVITE and 180: calls that stay open
   fork        a call to a callee with three contacts (12 in, 15 out)
   register    REGISTER of many subscribers; with --digest 401 and 200
   redirect    INVITE answered by 302
@@ -254,6 +257,7 @@ fn command_named(name: &str) -> Result<Command, String> {
         "fork" => Command::Fork,
         "forward" => Command::Forward,
         "lookup-call" => Command::LookupCall,
+        "ring" => Command::Ring,
         "exchange" => Command::Exchange,
         "register" => Command::Register,
         "redirect" => Command::Redirect,

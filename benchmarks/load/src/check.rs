@@ -85,7 +85,7 @@ pub struct Expected<'a> {
     pub max_forwards: Range<usize>,
     /// Whether the server's Via must be on top.
     pub server_via: bool,
-    /// Whether Record-Route lines may have come.
+    /// Whether Record-Route lines, and the Max-Breadth of a fork (RFC 5393 §5.3.3), may have come.
     pub record_route: bool,
     /// The port that the message was sent from: the only right value of `rport`.
     pub port: u64,
@@ -156,7 +156,9 @@ impl Expected<'_> {
                     _ => return Err(Wrong::lines("the server's Via has no branch with the cookie", b"", text)),
                 }
                 continue;
-            } else if self.record_route && is_named(text, b"Record-Route", b"") {
+            } else if self.record_route
+                && (is_named(text, b"Record-Route", b"") || is_named(text, b"Max-Breadth", b""))
+            {
                 continue;
             } else {
                 let what = match (is_own, hops) {

@@ -164,10 +164,14 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
             let source = if args.table { Source::Table } else { Source::Location };
             Box::new(Redirect::new(common, source, args.size)?)
         }
-        Command::Call | Command::Fork | Command::LookupCall => {
+        Command::Call | Command::Fork | Command::LookupCall | Command::Ring => {
             let options = call::Options {
-                lookup: args.command != Command::Call,
-                short: args.command == Command::LookupCall,
+                lookup: matches!(args.command, Command::Fork | Command::LookupCall),
+                extent: match args.command {
+                    Command::LookupCall => call::Extent::Answered,
+                    Command::Ring => call::Extent::Rings,
+                    _ => call::Extent::Whole,
+                },
                 branches: if args.command == Command::Fork { 3 } else { 1 },
                 size: args.size,
                 target: args.target.clone().unwrap_or_else(|| uas_address.to_string()),

@@ -40,13 +40,24 @@ mod seen {
     pub const END: u32 = 1 << 16;
 }
 
+/// How much of a call there is.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub enum Extent {
+    /// INVITE and 180: it stays open.
+    Rings,
+    /// INVITE and 200: a stateful relay.
+    Answered,
+    /// All of it.
+    #[default]
+    Whole,
+}
+
 /// What distinguishes one workload of calls from another.
 #[derive(Clone, Default)]
 pub struct Options {
     /// The callee is looked up: the request URI has our domain and leaves as what was registered.
     pub lookup: bool,
-    /// Only INVITE and 200: a stateful relay.
-    pub short: bool,
+    pub extent: Extent,
     /// Contacts of each callee: 1 or 3.
     pub branches: u32,
     /// Octets of each INVITE.
@@ -164,8 +175,12 @@ impl Call {
     fn step(&self, slots: &mut Slots, id: u64) -> Step {
         let Some(slot) = slots.find(id) else { return Step::Stray };
         let bits = |kind: u32, expected: u32| (slot.seen & (kind * 7)).count_ones() == expected;
-        let all = if self.options.short { seen::OK } else { seen::OK | seen::ACK | seen::BYE | seen::END };
-        let (branches, rings) = (self.options.branches, if self.options.short { 0 } else { self.options.branches });
+        let branches = self.options.branches;
+        let (all, rings) = match self.options.extent {
+            Extent::Rings => (0, branches),
+            Extent::Answered => (seen::OK, 0),
+            Extent::Whole => (seen::OK | seen::ACK | seen::BYE | seen::END, branches),
+        };
         let done = slot.seen & all == all
             && bits(seen::AT_UAS, branches)
             && bits(seen::RINGS, rings)
@@ -401,10 +416,10 @@ impl Workload for Call {
         let respond = |status, branch| Response { status, request, branch };
         match request {
             INVITE => {
-                if !self.options.short {
+                if self.options.extent != Extent::Answered {
                     self.answer(received, id, via.clone(), Some(&own), &respond(RINGING, branch), uas);
                 }
-                if last == 1 {
+                if last == 1 && self.options.extent != Extent::Rings {
                     self.answer(received, id, via, Some(&own), &respond(OK, branch), uas);
                 }
             }
@@ -458,7 +473,7 @@ impl Workload for Call {
             return Ok(Step::Stray);
         }
         self.check_response(received, id, &own, &Response { status, request, branch }).map_err(|w| w.of(id))?;
-        if request == INVITE && status == OK && !self.options.short {
+        if request == INVITE && status == OK && self.options.extent == Extent::Whole {
             self.go_on(received, id, branch, &mut senders[sender]);
         }
         let step = self.step(slots, id);
@@ -467,7 +482,7 @@ impl Workload for Call {
     }
 
     fn hears(&self) -> bool {
-        !self.options.short
+        self.options.extent == Extent::Whole
     }
 }
 
