@@ -148,6 +148,24 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Try the contacts of a 3xx response ourselves (RFC 3261 §16.7 step 4), for what is kept in transactions."""
 
 
+class Dns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[dns]``: finding the next hop of a name, RFC 3263."""
+
+    servers: list[str] = msgspec.field(default_factory=list)
+    """Name servers, ``HOST`` or ``HOST:PORT``, asked in this order; without any, those of the system. Names in the
+    hosts file are not asked for."""
+    timeout: Duration = 2.0
+    """A query without an answer after this time has failed."""
+    attempts: Annotated[int, Meta(ge=1, le=10)] = 2
+    """How often a query that fails is put."""
+    longest: Duration = 86400.0
+    """An answer is not used for longer than this without asking again, whatever life its records have."""
+    stale: Annotated[float, Meta(ge=0, le=604800)] = 3600.0
+    """While no name server answers, an answer is used for this long after its time."""
+    avoid: Annotated[float, Meta(ge=0, le=86400)] = 30.0
+    """An address of a name that refused, or did not answer, is tried last for this time."""
+
+
 class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[database]``: the database of record (subscribers, bindings)."""
 
@@ -304,6 +322,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     auth: Auth = msgspec.field(default_factory=Auth)
     registrar: Registrar = msgspec.field(default_factory=Registrar)
     proxy: Proxy = msgspec.field(default_factory=Proxy)
+    dns: Dns = msgspec.field(default_factory=Dns)
     database: Database = msgspec.field(default_factory=Database)
     admin: Admin = msgspec.field(default_factory=Admin)
     target_set: list[TargetSet] = msgspec.field(default_factory=list)

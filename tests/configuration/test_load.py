@@ -138,6 +138,7 @@ CASES = {
     "database": ('database.url = "sqlite3:a.db"\n', 'did you mean "sqlite"?'),
     "database without a file": ('database.url = "sqlite:"\n', '"sqlite:" is not sqlite:FILE'),
     "database times": ("database.refresh = 0.5\n", "x.toml:1: database.refresh: refresh (0.5) is below urgent (1.0)"),
+    "name servers": ('[dns]\nservers = ["192.0.2.53", "dns.example.com"]\n', "x.toml:2: dns.servers[1]: "),
     "admin": ('admin.address = "8060"\n', "x.toml:1: admin.address: "),
     "target set named like a URI": (SET.replace("out", "a:b"), 'x.toml:2: target_set[0].name: "a:b" cannot be told'),
     "no target": (

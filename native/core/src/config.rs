@@ -36,6 +36,7 @@ mirror! {
         auth: Auth,
         registrar: Registrar,
         proxy: Proxy,
+        dns: Dns,
         database: Database,
         admin: Admin,
         target_set: Vec<TargetSet>,
@@ -100,6 +101,14 @@ mirror! {
         trusted: Vec<String>,
         relay: bool,
         recurse: bool,
+    }
+    Dns {
+        servers: Vec<String>,
+        timeout: f64,
+        attempts: u32,
+        longest: f64,
+        stale: f64,
+        avoid: f64,
     }
     Database {
         url: String,
@@ -188,6 +197,15 @@ pub struct ListenAddress {
     pub transport: crate::path::Transport,
     /// Address to bind.
     pub bind: SocketAddr,
+}
+
+/// Takes the address of a name server apart: `192.0.2.53`, `192.0.2.53:5353`, `[2001:db8::53]:53`.
+///
+/// # Errors
+/// What is wrong with it, in words for the operator.
+pub fn name_server(text: &str) -> Result<SocketAddr, &'static str> {
+    let alone = text.parse().map(|ip| SocketAddr::new(ip, 53));
+    alone.or_else(|_| text.parse()).map_err(|_| "expected an address such as 192.0.2.53 or 192.0.2.53:5353")
 }
 
 /// Takes a listener's address apart.

@@ -110,8 +110,14 @@ counters! {
     NoTarget = "no_target",
     /// Names asked of the resolver (RFC 3263).
     NamesAsked = "names_asked",
-    /// Names that could not be resolved in time.
+    /// Names that led to addresses.
+    NamesFound = "names_found",
+    /// Names that do not exist, or lead nowhere.
+    NamesUnknown = "names_unknown",
+    /// Names for which no name server answered in time.
     NamesFailed = "names_failed",
+    /// Answers kept beyond their time because no name server gave a new one (RFC 8767).
+    NamesStale = "names_stale",
     /// OPTIONS probes sent to targets.
     ProbesSent = "probes_sent",
     /// OPTIONS probes without a good answer.

@@ -5,14 +5,17 @@
 //! [`Engine::poll_send`].
 
 use crate::counter::{Counter, Counters};
-use crate::names::{Names, Parked, Question};
+use crate::failures::Failures;
+use crate::names::search::{Outcome, Reach};
+use crate::names::{Names, Parked};
 use crate::path::{ConnectionId, Path, WorkerId};
 use crate::probing;
 pub use crate::proxy::context::Output;
 use crate::proxy::context::{Contexts, Desk};
 use crate::proxy::hop;
-use crate::proxy::size::{BY_SIZE, Refusals};
+use crate::proxy::size::{BY_SIZE, REMEMBERED_MS};
 use crate::routing::probe::Prober;
+use crate::routing::target::NextHop;
 use crate::snapshot::Snapshot;
 use crate::spread::Spread;
 use crate::store::Store;
@@ -21,7 +24,6 @@ use crate::trace::Trace;
 use crate::turn::{Step, Turn};
 use crate::unsent::{self, Unsent};
 use dialplane_syntax::{Edits, Index, Limits, parse};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What is to be done with a message.
@@ -43,7 +45,8 @@ pub(crate) struct Work {
     pub counters: Counters,
     pub edits: Edits,
     pub names: Names,
-    pub refusals: Refusals,
+    /// Peers that did not take a connection for what is too large for a datagram.
+    pub refusals: Failures,
     pub scratch: Vec<u8>,
     pub uri: Vec<u8>,
     pub lines: Vec<u8>,
@@ -99,8 +102,8 @@ impl<S: Store> Engine<S> {
         let mut work = Work {
             counters: Counters::default(),
             edits: Edits::new(),
-            names: Names::default(),
-            refusals: Refusals::default(),
+            names: Names::new(snapshot.names),
+            refusals: Failures::default(),
             scratch: Vec::with_capacity(1024),
             uri: Vec::with_capacity(256),
             lines: Vec::with_capacity(1024),
@@ -196,13 +199,23 @@ impl<S: Store> Engine<S> {
         self.call
     }
 
-    /// Takes the resolver's answer: addresses in the order to be tried, and their life in seconds.
-    pub fn handle_answer(&mut self, now: Now, question: &Question, addresses: &[SocketAddr], ttl: u32) {
-        if addresses.is_empty() {
-            self.work.counters.count(Counter::NamesFailed);
+    /// Takes what the resolver found.
+    pub fn handle_answer(&mut self, now: Now, hop: &NextHop, outcome: Outcome) {
+        self.work.counters.count(match &outcome {
+            Outcome::Places(..) => Counter::NamesFound,
+            Outcome::Nothing(_) => Counter::NamesUnknown,
+            Outcome::Failed => Counter::NamesFailed,
+        });
+        if self.work.names.answer(now.monotonic_ms, hop, outcome) {
+            self.work.counters.count(Counter::NamesStale);
         }
-        self.work.names.answer(now.monotonic_ms, question, addresses, ttl);
-        self.contexts.answered(now.monotonic_ms, question);
+        self.contexts.answered(now.monotonic_ms, hop);
+    }
+
+    /// What the listeners can reach: what to look for behind a name.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        self.snapshot.reach()
     }
 
     /// Does what is due, at most [`MOST_WAKES`] contexts at a time. What is to be sent is appended to `out` and queued for
@@ -234,9 +247,11 @@ impl<S: Store> Engine<S> {
     /// Takes back a message that could not be sent by `path`. What is to be handled in its place is appended to `out`.
     pub fn handle_unsent(&mut self, now: Now, path: &Path, message: &[u8], out: &mut Vec<u8>) -> Unsent {
         if path.connection == BY_SIZE {
-            self.work.refusals.note(path.peer, now.monotonic_ms);
+            self.work.refusals.note(path.peer, now.monotonic_ms, REMEMBERED_MS);
+        } else if path.connection.worker().is_none() {
+            self.work.names.failed(path, now.monotonic_ms);
         }
-        unsent::handle(&self.snapshot, path, message, &mut self.index, &mut self.work.scratch, out)
+        unsent::handle(&self.snapshot, path, message, now, &mut self.index, &mut self.work, out)
     }
 
     /// What stands for a host in a [`Path`] without a connection: whoever is connected to must be this host.
@@ -257,6 +272,7 @@ impl<S: Store> Engine<S> {
             prober.reload(now.monotonic_ms, &snapshot.routes, self.store.health());
             self.probe_ms = Some(now.monotonic_ms);
         }
+        self.work.names.reload(snapshot.names);
         self.snapshot = snapshot;
     }
 
@@ -271,13 +287,13 @@ impl<S: Store> Engine<S> {
     }
 
     /// Next question for the resolver.
-    pub fn poll_question(&mut self) -> Option<Question> {
+    pub fn poll_question(&mut self) -> Option<NextHop> {
         let question = self.work.names.poll_question()?;
         self.work.counters.count(Counter::NamesAsked);
         Some(question)
     }
 
-    /// Next message whose name is answered: for [`Self::handle_again`].
+    /// Next message whose name is answered: for [`Self::handle_again`], or if it was to be sent, for [`Self::handle_unsent`].
     pub fn poll_ready(&mut self) -> Option<Parked> {
         self.work.names.poll_ready()
     }

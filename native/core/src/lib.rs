@@ -8,6 +8,7 @@ pub mod auth;
 pub mod config;
 pub mod counter;
 pub mod engine;
+mod failures;
 pub mod keys;
 pub mod listener;
 pub mod names;

@@ -5,7 +5,7 @@ use crate::keys::Keys;
 use crate::names::Names;
 use crate::path::{ConnectionId, ListenerId, Path};
 use crate::proxy::branch::{self, Origin};
-use crate::proxy::hop::{Found, find};
+use crate::proxy::hop::{Found, Seek, find};
 use crate::proxy::response::Returned;
 use crate::routing::probe::{Outcome, Poll, Probe, ProbeId, Prober, note_answer};
 use crate::snapshot::Snapshot;
@@ -38,7 +38,8 @@ pub(crate) fn poll_send<H: TargetHealth>(
             Poll::Send(probe) => probe,
         };
         // A name that is not resolved yet will be when the question is sent again.
-        if let Found::Path(to) = find(probe.hop, ListenerId(0), snapshot, names, now_ms)
+        let seek = Seek { hop: probe.hop, preferred: ListenerId(0), tried: &[], is_large: false, chance: || 0 };
+        if let Found::Path { to, .. } = find(seek, snapshot, names, now_ms)
             && let Some(listener) = snapshot.listeners.get(usize::from(to.listener.0))
         {
             counters.count(Counter::ProbesSent);

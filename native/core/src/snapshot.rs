@@ -1,9 +1,11 @@
 //! The configuration compiled: what a worker looks at while it serves. Immutable; a reload swaps it whole.
 
 use crate::access::Networks;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, name_server};
 use crate::keys::{Keys, SECRET_LEN};
 use crate::listener::Listener;
+use crate::names;
+use crate::names::search::Reach;
 use crate::path::{ListenerId, Transport};
 use crate::registrar::Registrar;
 use crate::routing::RouteTable;
@@ -28,6 +30,7 @@ pub struct Snapshot {
     pub(crate) recurse: bool,
     /// Challenge requests outside dialogs (`auth.calls`).
     pub(crate) challenge: bool,
+    pub(crate) names: names::Settings,
     /// `Server: name\r\n`, or nothing.
     pub(crate) server: Vec<u8>,
     /// Domain names in lower case.
@@ -65,6 +68,11 @@ impl Snapshot {
                 }
             }
         }
+        for (index, server) in config.dns.servers.iter().enumerate() {
+            if let Err(problem) = name_server(server) {
+                errors.push(ConfigError::new(format!("dns.servers[{index}]"), format!("'{server}': {problem}")));
+            }
+        }
         let mut collect = |result: Result<_, Vec<ConfigError>>| result.map_err(|more| errors.extend(more)).ok();
         let trusted = collect(Networks::read("proxy.trusted", &config.proxy.trusted));
         let routes = RouteTable::build(config, tables).map_err(|more| errors.extend(more)).ok();
@@ -81,6 +89,7 @@ impl Snapshot {
                 relay: config.proxy.relay,
                 recurse: config.proxy.recurse,
                 challenge: config.auth.calls,
+                names: names::Settings::new(&config.dns),
                 server: server(&config.server.name),
                 domains,
                 addresses,
@@ -123,6 +132,17 @@ impl Snapshot {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What the listeners can reach.
+    pub(crate) fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        for listener in &self.listeners {
+            reach.add(listener.transport);
+            reach.ipv4 |= listener.bind.is_ipv4();
+            reach.ipv6 |= listener.bind.is_ipv6();
+        }
+        reach
     }
 
     /// Whether any listener has this transport.

@@ -1,4 +1,4 @@
-//! Forking and failover, in virtual time. RFC 3261 §16.5 to §16.7, §16.10, RFC 3263 §4.3, RFC 3326, RFC 5393 §5.3.
+//! Forking and failover, in virtual time. RFC 3261 §16.5 to §16.7, §16.10, RFC 3326, RFC 5393 §5.3.
 
 mod common;
 
@@ -244,40 +244,6 @@ fn contacts_of_a_redirection_are_tried_here() {
     assert_eq!(story(&last), ["ACK 2", "INVITE 3"]);
     let end = server.send(PHONES[2], &answer(&at(&last, 3), "480 Away", "3", ""));
     assert_eq!(story(&end), ["404 alice", "ACK 3"]);
-}
-
-/// RFC 3263 §4.3: names with more than one address, and names that take their time.
-#[test]
-fn a_name_with_two_addresses() {
-    let mut server =
-        Server::new(json!({"route": [rule(json!({"forward": "sip:gw.example.net", "mode": "stateful"}))]}));
-    assert_eq!(story(&server.send(ALICE, &invite(""))), ["100 alice"], "said while the name is asked for");
-    let question = server.engine.poll_question().expect("asked");
-    assert_eq!(story(&server.send(ALICE, &invite(""))), ["100 alice"], "and only once");
-    assert!(server.engine.poll_question().is_none());
-    let addresses = [PHONES[0].parse().expect("an address"), PHONES[1].parse().expect("an address")];
-    server.engine.handle_answer(server.now, &question, &addresses, 60);
-    let sent: Vec<Sent> = server.pass(20).into_iter().map(|(_, sent)| sent).collect();
-    assert_eq!(story(&sent), ["INVITE 1"]);
-    let next = server.send(PHONES[0], &answer(&at(&sent, 1), "503 Service Unavailable", "1", ""));
-    assert_eq!(story(&next), ["ACK 1", "INVITE 2"]);
-    let end = server.send(PHONES[1], &answer(&at(&next, 2), "503 Service Unavailable", "2", ""));
-    assert_eq!(story(&end), ["500 alice", "ACK 2"]);
-}
-
-#[test]
-fn a_name_that_nobody_knows() {
-    let route = rule(json!({"forward": "sip:gw.example.net", "mode": "stateful"}));
-    let mut server = Server::new(json!({"route": [route.clone()]}));
-    server.send(ALICE, &invite(""));
-    let question = server.engine.poll_question().expect("asked");
-    server.engine.handle_answer(server.now, &question, &[], 0);
-    let sent: Vec<Sent> = server.pass(20).into_iter().map(|(_, sent)| sent).collect();
-    assert_eq!(story(&sent), ["503 alice"]);
-    let mut server = Server::new(json!({"route": [route]}));
-    server.send(ALICE, &invite(""));
-    let sent: Vec<Sent> = server.pass(5100).into_iter().map(|(_, sent)| sent).collect();
-    assert_eq!(story(&sent), ["503 alice"], "the resolver never answered");
 }
 
 /// RFC 3262, RFC 3311: what is between the ends passes.

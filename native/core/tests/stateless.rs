@@ -4,6 +4,9 @@ mod common;
 
 use common::{SELF, Server, crlf, request, rule};
 use dialplane_core::counter::Counter;
+use dialplane_core::names::place::Place;
+use dialplane_core::names::search::Outcome;
+use dialplane_core::path::Transport;
 use serde_json::json;
 
 const ALICE: &str = "192.0.2.101:5060";
@@ -373,14 +376,16 @@ fn a_name_is_asked_for_and_the_request_follows_the_answer() {
     let mut server = Server::new(json!({"route": [rule(json!({"forward": "sip:carrier.example.net"}))]}));
     assert_eq!(server.receive(ALICE, &request("INVITE", "sip:bob@example.com", "")), None);
     let question = server.engine.poll_question().expect("a question");
-    assert_eq!((&*question.host, question.port), (&b"carrier.example.net"[..], None));
-    let now = server.now;
-    server.engine.handle_answer(
-        now,
-        &question,
-        &["[2001:db8::1]:5060".parse().expect(""), NEXT.parse().expect("")],
-        60,
-    );
+    assert_eq!(question.to_string(), "carrier.example.net");
+    let place = |address: &str| Place {
+        transport: Transport::Udp,
+        address: address.parse().expect(address),
+        rank: 0,
+        record: 0,
+        weight: 0,
+    };
+    let outcome = Outcome::Places(vec![place("[2001:db8::1]:5060"), place(NEXT)], 60);
+    server.engine.handle_answer(server.now, &question, outcome);
     let parked = server.engine.poll_ready().expect("what waited");
     let sent = server.receive_bytes(ALICE, &parked.bytes).expect("forwarded");
     assert_eq!(sent.to.to_string(), NEXT, "the address that a listener can reach");

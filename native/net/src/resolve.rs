@@ -1,42 +1,49 @@
-//! Names to addresses, beside the worker's thread. RFC 3263 §4.2.
+//! Names to addresses, beside the worker's thread. RFC 3263.
 //!
-//! Questions come from the engine, answers go back to it; a slow name server holds up nobody but those who asked.
+//! Questions come from the engine, answers go back to it; a slow name server holds up nobody but those who asked. What is
+//! asked, and in which order, is decided in [`dialplane_core::names::search`]; here it is asked.
 
-use dialplane_core::names::Question;
-use dialplane_core::path::Transport;
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolverConfig;
+use dialplane_core::config::{self, name_server};
+use dialplane_core::names::Settings;
+use dialplane_core::names::search::{Naptr, Outcome, Query, Reach, Reply, Search, Srv};
+use dialplane_core::routing::target::{HopHost, NextHop};
+use futures_util::future::join_all;
+use hickory_resolver::config::{
+    LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts, ServerOrderingStrategy,
+};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RData;
-use hickory_resolver::proto::rr::rdata::SRV;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Longest wait for one question, all its queries together. The engine asks again after 5 s.
-const DEADLINE: Duration = Duration::from_millis(4500);
-/// Addresses kept of one answer.
-const MOST_ADDRESSES: usize = 16;
+/// How long a name that does not exist is believed not to, where the server does not say.
+const NOTHING_TTL: u32 = 30;
 
 /// An answer for the engine.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was asked.
-    pub question: Question,
-    /// Addresses in the order to be tried; none when there are none.
-    pub addresses: Vec<SocketAddr>,
-    /// Life in seconds.
-    pub ttl: u32,
+    /// What was asked for.
+    pub hop: NextHop,
+    /// What was found.
+    pub outcome: Outcome,
 }
 
 /// The resolver's thread, seen from the worker.
 pub struct Resolver {
-    questions: UnboundedSender<Question>,
+    orders: UnboundedSender<Order>,
     answers: Arc<Answers>,
+}
+
+enum Order {
+    Find(NextHop, Reach),
+    Configure(Box<config::Dns>),
 }
 
 struct Answers {
@@ -45,20 +52,22 @@ struct Answers {
 }
 
 impl Resolver {
-    /// Starts the thread. It uses the system's name servers and hosts file and ends with this value.
+    /// Starts the thread. It ends with this value.
     ///
     /// # Errors
     /// When the system gives no descriptor or thread.
-    pub fn start() -> io::Result<Self> {
+    pub fn start(dns: &config::Dns) -> io::Result<Self> {
         let answers = Arc::new(Answers {
             list: Mutex::new(Vec::new()),
             ready: eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?,
         });
-        let (questions, received) = unbounded_channel();
+        let (orders, received) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let to = Arc::clone(&answers);
-        std::thread::Builder::new().name("resolver".into()).spawn(move || runtime.block_on(serve(received, to)))?;
-        Ok(Self { questions, answers })
+        let (to, dns) = (Arc::clone(&answers), dns.clone());
+        std::thread::Builder::new()
+            .name("resolver".into())
+            .spawn(move || runtime.block_on(serve(&dns, received, to)))?;
+        Ok(Self { orders, answers })
     }
 
     /// Readable when an answer is there.
@@ -66,12 +75,20 @@ impl Resolver {
         self.answers.ready.as_fd()
     }
 
-    /// Puts a question.
-    pub fn ask(&self, question: Question) {
-        if let Err(refused) = self.questions.send(question) {
+    /// Has `hop` found, among what `reach` says.
+    pub fn ask(&self, hop: NextHop, reach: Reach) {
+        if let Err(refused) = self.orders.send(Order::Find(hop, reach))
+            && let Order::Find(hop, _) = refused.0
+        {
             // The thread is gone (it cannot end while we live, short of a panic): the name stays unknown.
-            self.answers.push(Answer { question: refused.0, addresses: Vec::new(), ttl: 0 });
+            self.answers.push(Answer { hop, outcome: Outcome::Failed });
         }
+    }
+
+    /// Takes a new configuration; questions that are open are answered by the old one.
+    pub fn reload(&self, dns: &config::Dns) {
+        // Without a thread there is nobody to be told.
+        let _ = self.orders.send(Order::Configure(Box::new(dns.clone())));
     }
 
     /// Takes the answers that are there.
@@ -91,115 +108,194 @@ impl Answers {
     }
 }
 
-async fn serve(mut questions: UnboundedReceiver<Question>, answers: Arc<Answers>) {
-    let resolver = build();
+async fn serve(dns: &config::Dns, mut orders: UnboundedReceiver<Order>, answers: Arc<Answers>) {
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
-            while let Some(question) = questions.recv().await {
-                let (resolver, answers) = (resolver.clone(), Arc::clone(&answers));
-                tokio::task::spawn_local(async move {
-                    let found = match &resolver {
-                        Some(resolver) => {
-                            tokio::time::timeout(DEADLINE, find(resolver, &question)).await.ok().flatten()
-                        }
-                        None => None,
-                    };
-                    let (addresses, ttl) = found.unwrap_or_default();
-                    answers.push(Answer { question, addresses, ttl });
-                });
+            let mut servers = Arc::new(Servers::new(dns));
+            while let Some(order) = orders.recv().await {
+                match order {
+                    Order::Configure(dns) => servers = Arc::new(Servers::new(&dns)),
+                    Order::Find(hop, reach) => {
+                        let (servers, answers) = (Arc::clone(&servers), Arc::clone(&answers));
+                        tokio::task::spawn_local(async move {
+                            let found = tokio::time::timeout(servers.deadline, servers.find(&hop, reach)).await;
+                            answers.push(Answer { hop, outcome: found.unwrap_or(Outcome::Failed) });
+                        });
+                    }
+                }
             }
         })
         .await;
 }
 
-/// The system's name servers; without a usable `resolv.conf`, the hosts file alone.
-fn build() -> Option<TokioResolver> {
-    let builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
-        TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+/// The name servers of one configuration.
+struct Servers {
+    resolver: Option<TokioResolver>,
+    /// What the operator wrote beside them.
+    hosts: Hosts,
+    deadline: Duration,
+}
+
+impl Servers {
+    fn new(dns: &config::Dns) -> Self {
+        let deadline = Duration::from_millis(Settings::new(dns).search_ms);
+        Self { resolver: build(dns), hosts: Hosts::from_system().unwrap_or_default(), deadline }
+    }
+
+    async fn find(&self, hop: &NextHop, reach: Reach) -> Outcome {
+        let mut search = Search::new(hop, reach);
+        loop {
+            if let Some(outcome) = search.outcome() {
+                return outcome.clone();
+            }
+            let queries = search.queries();
+            search.answer(join_all(queries.iter().map(|query| self.ask(query, hop, reach))).await);
+        }
+    }
+
+    async fn ask(&self, query: &Query, hop: &NextHop, reach: Reach) -> Reply {
+        match query {
+            // Whoever wrote a name into the hosts file has said where it leads; no server is asked for services of it.
+            Query::Naptr(_) | Query::Srv(_) if self.is_in_hosts(hop) => Reply::Nothing(NOTHING_TTL),
+            Query::Naptr(name) => match self.records(name, RecordType::NAPTR).await {
+                Ok((records, ttl)) => Reply::Naptr(records.into_iter().filter_map(naptr).collect(), ttl),
+                Err(reply) => reply,
+            },
+            Query::Srv(name) => match self.records(name, RecordType::SRV).await {
+                Ok((records, ttl)) => Reply::Srv(records.into_iter().filter_map(srv).collect(), ttl),
+                Err(reply) => reply,
+            },
+            Query::Addresses(name) => self.addresses(name, reach).await,
+        }
+    }
+
+    fn is_in_hosts(&self, hop: &NextHop) -> bool {
+        let HopHost::Name(name) = &hop.host else { return false };
+        let Some(name) = absolute(name) else { return false };
+        [RecordType::A, RecordType::AAAA].into_iter().any(|kind| self.static_addresses(&name, kind).next().is_some())
+    }
+
+    fn static_addresses(&self, name: &Name, kind: RecordType) -> impl Iterator<Item = IpAddr> {
+        let query = hickory_resolver::proto::op::Query::query(name.clone(), kind);
+        let lookup = self.hosts.lookup_static_host(&query);
+        lookup.into_iter().flat_map(|lookup| addresses_of(lookup.answers().iter().map(|record| &record.data)))
+    }
+
+    async fn records(&self, name: &[u8], kind: RecordType) -> Result<(Vec<RData>, u32), Reply> {
+        let (Some(resolver), Some(name)) = (&self.resolver, absolute(name)) else { return Err(Reply::Failed) };
+        let lookup = resolver.lookup(name, kind).await.map_err(|error| refusal(&error))?;
+        let records = lookup.answers().iter().filter(|record| record.record_type() == kind);
+        let records: Vec<RData> = records.map(|record| record.data.clone()).collect();
+        let ttl = seconds_until(lookup.valid_until());
+        if records.is_empty() { Err(Reply::Nothing(ttl)) } else { Ok((records, ttl)) }
+    }
+
+    /// A and AAAA at one time, as far as there are sockets for them.
+    async fn addresses(&self, name: &[u8], reach: Reach) -> Reply {
+        let kinds = [(reach.ipv4, RecordType::A), (reach.ipv6, RecordType::AAAA)];
+        let kinds: Vec<RecordType> = kinds.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
+        let Some(absolute) = absolute(name) else { return Reply::Nothing(NOTHING_TTL) };
+        let local: Vec<IpAddr> = kinds.iter().flat_map(|kind| self.static_addresses(&absolute, *kind)).collect();
+        if !local.is_empty() {
+            return Reply::Addresses(local, NOTHING_TTL);
+        }
+        let (mut found, mut life, mut nothing) = (Vec::new(), u32::MAX, None);
+        for result in join_all(kinds.iter().map(|kind| self.records(name, *kind))).await {
+            match result {
+                Ok((records, ttl)) => {
+                    found.extend(addresses_of(records.iter()));
+                    life = life.min(ttl);
+                }
+                Err(Reply::Nothing(ttl)) => nothing = Some(nothing.unwrap_or(u32::MAX).min(ttl)),
+                Err(_) => life = life.min(NOTHING_TTL),
+            }
+        }
+        match nothing {
+            _ if !found.is_empty() => Reply::Addresses(found, life),
+            // One family that failed may have had what the other has not.
+            Some(ttl) if life == u32::MAX => Reply::Nothing(ttl),
+            Some(_) | None => Reply::Failed,
+        }
+    }
+}
+
+/// The name servers of the configuration, else those of the system.
+fn build(dns: &config::Dns) -> Option<TokioResolver> {
+    let named = dns.servers.iter().filter_map(|server| name_server(server).ok()).map(|address| {
+        let mut server = NameServerConfig::udp_and_tcp(address.ip());
+        for connection in &mut server.connections {
+            connection.port = address.port();
+        }
+        server
     });
+    let named: Vec<NameServerConfig> = named.collect();
+    let mut builder = if named.is_empty() {
+        TokioResolver::builder_tokio().ok()?
+    } else {
+        let config = ResolverConfig::from_name_servers(named);
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options: &mut ResolverOpts = builder.options_mut();
+    options.timeout = Duration::from_secs_f64(dns.timeout);
+    // "Number of retries after lookup failure".
+    options.attempts = dns.attempts.saturating_sub(1) as usize;
+    options.positive_max_ttl = Some(Duration::from_secs_f64(dns.longest));
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
     builder.build().ok()
 }
 
-/// RFC 3263 §4.2: with a port, addresses; without, SRV, and addresses at the default port if there is none.
-async fn find(resolver: &TokioResolver, question: &Question) -> Option<(Vec<SocketAddr>, u32)> {
-    let host = std::str::from_utf8(&question.host).ok()?;
-    if let Some(port) = question.port {
-        return addresses(resolver, host, port).await;
+/// A name of the engine's, complete: no search list applies to it (RFC 3263 knows none).
+fn absolute(name: &[u8]) -> Option<Name> {
+    let mut name = Name::from_utf8(std::str::from_utf8(name).ok()?).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// What an error says: that there is nothing, or that nobody knows.
+fn refusal(error: &NetError) -> Reply {
+    match error {
+        NetError::Dns(DnsError::NoRecordsFound(none)) => Reply::Nothing(none.negative_ttl.unwrap_or(NOTHING_TTL)),
+        _ => Reply::Failed,
     }
-    let (service, default_port) = match question.transport {
-        Transport::Udp => ("_sip._udp.", 5060),
-        Transport::Tcp | Transport::Ws => ("_sip._tcp.", 5060),
-        Transport::Tls | Transport::Wss => ("_sips._tcp.", 5061),
-    };
-    if let Ok(lookup) = resolver.srv_lookup(format!("{service}{}.", host.trim_end_matches('.'))).await {
-        let mut ttl = seconds_until(lookup.valid_until());
-        let mut records: Vec<SRV> = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(srv.clone()),
-                _ => None,
-            })
-            .collect();
-        let mut found = Vec::new();
-        for srv in in_order(&mut records) {
-            if let Some((more, life)) = addresses(resolver, &srv.target.to_utf8(), srv.port).await {
-                ttl = ttl.min(life);
-                found.extend(more);
-            }
-            if found.len() >= MOST_ADDRESSES {
-                break;
-            }
+}
+
+fn naptr(record: RData) -> Option<Naptr> {
+    match record {
+        RData::NAPTR(naptr) => Some(Naptr {
+            order: naptr.order,
+            preference: naptr.preference,
+            flags: naptr.flags,
+            services: naptr.services,
+            replacement: plain(&naptr.replacement),
+        }),
+        _ => None,
+    }
+}
+
+fn srv(record: RData) -> Option<Srv> {
+    match record {
+        RData::SRV(srv) => {
+            Some(Srv { priority: srv.priority, weight: srv.weight, target: plain(&srv.target), port: srv.port })
         }
-        if !found.is_empty() {
-            found.truncate(MOST_ADDRESSES);
-            return Some((found, ttl));
-        }
+        _ => None,
     }
-    addresses(resolver, host, default_port).await
 }
 
-async fn addresses(resolver: &TokioResolver, host: &str, port: u16) -> Option<(Vec<SocketAddr>, u32)> {
-    let lookup = resolver.lookup_ip(host).await.ok()?;
-    let mut found: Vec<IpAddr> = lookup.iter().collect();
-    // IPv4 first: the listener of the other family is used when there is no address of this one.
-    found.sort_by_key(IpAddr::is_ipv6);
-    found.truncate(MOST_ADDRESSES);
-    let ttl = seconds_until(lookup.valid_until());
-    Some((found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(), ttl))
+fn addresses_of<'r>(records: impl Iterator<Item = &'r RData>) -> Vec<IpAddr> {
+    records.filter_map(RData::ip_addr).collect()
 }
 
-/// RFC 2782: by priority, and within one priority by weighted chance.
-fn in_order(records: &mut Vec<SRV>) -> Vec<SRV> {
-    records.sort_by_key(|srv| (srv.priority, srv.weight));
-    let mut ordered = Vec::with_capacity(records.len());
-    while let Some(first) = records.first() {
-        let same = records.iter().take_while(|srv| srv.priority == first.priority).count();
-        let total: u64 = records[..same].iter().map(|srv| u64::from(srv.weight)).sum();
-        let mut left = chance() % (total + 1);
-        let chosen = records[..same]
-            .iter()
-            .position(|srv| {
-                let weight = u64::from(srv.weight);
-                let here = left <= weight;
-                left = left.saturating_sub(weight);
-                here
-            })
-            .unwrap_or(0);
-        ordered.push(records.remove(chosen));
-    }
-    ordered
+/// As the engine has names: lower case, no final dot.
+fn plain(name: &Name) -> Box<[u8]> {
+    let text = name.to_lowercase().to_ascii();
+    text.strip_suffix('.').unwrap_or(&text).as_bytes().into()
 }
 
-/// Chance good enough to spread load: the hash keys that the standard library draws for each map.
-fn chance() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0u8)
-}
-
-/// Life of an answer: at most a day, and never 0, which would ask again for each datagram.
+/// Life of an answer in whole seconds, the one that has begun included.
 fn seconds_until(end: Instant) -> u32 {
-    let left = end.saturating_duration_since(Instant::now()).as_secs();
-    u32::try_from(left).unwrap_or(u32::MAX).clamp(1, 86_400)
+    let left = end.saturating_duration_since(Instant::now());
+    u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }

@@ -15,10 +15,11 @@ use crate::stream::streams::Streams;
 use crate::stream::tls::Tls;
 use crate::udp::{Batch, adopt};
 use crate::{clock, udp};
-use dialplane_core::config::{Config, ConfigError};
+use dialplane_core::config::{Config, ConfigError, Dns};
 use dialplane_core::counter::Counter;
 use dialplane_core::engine::{Engine, Verdict};
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
+use dialplane_core::routing::target::HopHost;
 use dialplane_core::snapshot::Snapshot;
 use dialplane_core::store::{NumberTable, Store};
 use dialplane_core::time::Now;
@@ -140,7 +141,7 @@ impl<S: Store> Worker<S> {
             sockets.push(Socket { listener: ListenerId(listener), descriptor, is_stream });
         }
         let now = clock::now();
-        let resolver = Resolver::start().map_err(system("resolver"))?;
+        let resolver = Resolver::start(&boot.config.dns).map_err(system("resolver"))?;
         let id = WorkerId(boot.worker);
         let handover = boot.handover.as_ref().map(|boot| Handover::new(id, boot)).transpose();
         let handover = handover.map_err(system("sockets between workers"))?;
@@ -312,10 +313,13 @@ impl<S: Store> Worker<S> {
     /// Puts the engine's questions to the resolver.
     fn ask(&mut self) {
         while let Some(question) = self.engine.poll_question() {
-            if question.transport == Transport::Tls {
-                self.streams.note_host(self.engine.host_number(&question.host), &question.host);
+            // Who it leads to must show a certificate for this name, if it leads there by TLS.
+            if let HopHost::Name(name) = &question.host
+                && question.transport.is_none_or(Transport::is_secure)
+            {
+                self.streams.note_host(self.engine.host_number(name), name);
             }
-            self.resolver.ask(question);
+            self.resolver.ask(question, self.engine.reach());
         }
     }
 
@@ -323,7 +327,7 @@ impl<S: Store> Worker<S> {
     fn answers(&mut self, batch: &mut Batch) {
         let now = clock::now();
         for answer in self.resolver.answers() {
-            self.engine.handle_answer(now, &answer.question, &answer.addresses, answer.ttl);
+            self.engine.handle_answer(now, &answer.hop, answer.outcome);
         }
         self.parked(now, batch);
         self.ask();
@@ -353,7 +357,8 @@ impl<S: Store> Worker<S> {
                 Order::Stop(_) => return true,
                 Order::Unreadable(why) => self.control.refused(&[(String::new(), why)]),
                 Order::Reload(octets) => match self.compile(&octets) {
-                    Ok((snapshot, settings, tls)) => {
+                    Ok((snapshot, settings, tls, dns)) => {
+                        self.resolver.reload(&dns);
                         self.engine.reload(Arc::new(snapshot), clock::now());
                         self.streams.reload(settings, tls);
                         self.control.reloaded();
@@ -368,13 +373,13 @@ impl<S: Store> Worker<S> {
         false
     }
 
-    fn compile(&self, octets: &[u8]) -> Result<(Snapshot, Settings, Tls), Vec<ConfigError>> {
+    fn compile(&self, octets: &[u8]) -> Result<(Snapshot, Settings, Tls, Dns), Vec<ConfigError>> {
         let config: Config =
             serde_json::from_slice(octets).map_err(|error| vec![ConfigError::new("", error.to_string())])?;
         let tables = (self.open_tables)(&config)?;
         let snapshot = Snapshot::build(&config, &self.secret, &tables)?;
         let settings = Settings::read(&config, *snapshot.limits())?;
-        Ok((snapshot, settings, Tls::load(&config)?))
+        Ok((snapshot, settings, Tls::load(&config)?, config.dns))
     }
 
     /// How long to wait for events.

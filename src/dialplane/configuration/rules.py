@@ -48,6 +48,7 @@ def findings(config: Config, base: Path) -> Findings:
     yield from _auth(config.auth)
     yield from _registrar(config.registrar)
     yield from _networks(config.proxy.trusted, ("proxy", "trusted"))
+    yield from _name_servers(config.dns.servers)
     yield from _database(config.database)
     if config.admin.address:
         yield from _address(config.admin.address, ("admin", "address"))
@@ -120,6 +121,12 @@ def _registrar(registrar: Registrar) -> Findings:
         yield ("registrar", "min_expires"), f"min_expires ({low}) is above max_expires ({high})"
     elif not low <= usual <= high:
         yield ("registrar", "default_expires"), f"default_expires ({usual}) is not between {low} and {high}"
+
+
+def _name_servers(servers: list[str]) -> Findings:
+    for index, server in enumerate(servers):
+        if not _is_address(server):
+            yield from _address(server, ("dns", "servers", index))
 
 
 def _database(database: Database) -> Findings:

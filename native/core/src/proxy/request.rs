@@ -2,6 +2,7 @@
 
 use super::branch::Origin;
 use super::branch::{self, Ours};
+use super::hop::Found;
 use super::response::reply_address_of_request;
 use super::route::{self, Routed};
 use super::{flow, hop, size};
@@ -206,20 +207,23 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
 
     /// The same without a transaction. §16.11.
     pub(crate) fn pass_by(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
-        let to = match self.find_path(leaving) {
-            Ok(to) => to,
-            Err(None) => return Step::Done,
-            Err(Some(status)) => {
-                self.work.counters.count(Counter::NoTarget);
+        let (to, more) = match self.look_for(leaving, &[]) {
+            Found::Path { to, more } => (to, more),
+            Found::Nowhere(why) => {
+                let status = self.no_way(request, leaving, why);
                 return self.refuse(status);
+            }
+            Found::Asked(hop) => {
+                self.work.note(|| "waits for its name to be resolved".into());
+                let parked = self.work.names.park(hop, *self.path, self.message.bytes(), false);
+                return if parked { Step::Done } else { self.refuse(503) };
             }
         };
         let to = self.sized(leaving, to);
-        // Where the next hop would lose what the one before cannot send again, somebody has to keep it.
-        if self.path.transport != Transport::Udp
-            && to.transport == Transport::Udp
-            && makes_transaction(request.method)
-            && !self.contexts.table.is_full()
+        // Where the next hop would lose what the one before cannot send again, somebody has to keep it; and where another
+        // address can be tried, somebody has to notice that the first one failed.
+        let is_lossy = self.path.transport != Transport::Udp && to.transport == Transport::Udp;
+        if (is_lossy || more && leaving.failover) && makes_transaction(request.method) && !self.contexts.table.is_full()
         {
             return self.begin(request, leaving, VecDeque::new());
         }

@@ -5,49 +5,28 @@
 //! DEVIATION: not when the URI of the next hop says `transport=udp`, so that an operator can have his way with equipment that
 //! is known to take large datagrams and no connections.
 
+use crate::failures::Failures;
 use crate::listener::{Listener, sender};
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
 use dialplane_syntax::Message;
-use std::collections::HashMap;
-use std::net::SocketAddr;
 
 /// Octets of a request that fit where nothing is known of the way.
 const LARGEST: usize = 1300;
 /// What forwarding adds, at most in usual cases: Via and two Record-Route.
 const ADDED: usize = 250;
 /// How long a refusal is remembered.
-const REMEMBERED_MS: u64 = 600_000;
-/// Refusals remembered at a time.
-const MOST: usize = 10_000;
+pub(crate) const REMEMBERED_MS: u64 = 600_000;
 /// In the place of a connection: the request may go as a datagram if none can be had. Numbers of hosts are odd.
 pub(crate) const BY_SIZE: ConnectionId = ConnectionId(2);
 
-/// Peers that did not take a connection, and until when that is believed.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals {
-    until_ms: HashMap<SocketAddr, u64>,
-}
-
-impl Refusals {
-    /// Whether a connection to `peer` was refused lately.
-    pub(crate) fn has(&self, peer: SocketAddr, now_ms: u64) -> bool {
-        self.until_ms.get(&peer).is_some_and(|&until| now_ms < until)
-    }
-
-    /// Remembers that `peer` did not take a connection.
-    pub(crate) fn note(&mut self, peer: SocketAddr, now_ms: u64) {
-        if self.until_ms.len() >= MOST {
-            self.until_ms.retain(|_, until| now_ms < *until);
-        }
-        if self.until_ms.len() < MOST {
-            self.until_ms.insert(peer, now_ms + REMEMBERED_MS);
-        }
-    }
+/// Whether the message would not fit into a datagram, once forwarded.
+pub(crate) fn is_large(message: &Message<'_>) -> bool {
+    message.bytes().len() + ADDED > LARGEST
 }
 
 /// The way for a request that would go as a datagram by `to`.
-pub(crate) fn path(message: &Message<'_>, to: Path, listeners: &[Listener], refusals: &Refusals, now_ms: u64) -> Path {
-    if message.bytes().len() + ADDED <= LARGEST || refusals.has(to.peer, now_ms) {
+pub(crate) fn path(message: &Message<'_>, to: Path, listeners: &[Listener], refusals: &Failures, now_ms: u64) -> Path {
+    if !is_large(message) || refusals.has(to.peer, now_ms) {
         return to;
     }
     match sender(listeners, to.listener, Transport::Tcp, to.peer) {

@@ -29,7 +29,8 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             self.work.note(|| "inside a dialog: by the flow in its Route".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
             let stateful = request.routed.stateful;
-            let leaving = Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful };
+            let leaving =
+                Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful, failover: false };
             return self.forward(request, &leaving);
         }
         let own = request.sip_uri().is_some_and(|uri| self.snapshot.is_own(&uri));
@@ -84,8 +85,15 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         self.work.note(|| format!("by its Route to {hop}"));
         let record_route = self.snapshot.record_route;
         let stateful = request.routed.stateful;
-        let mut leaving =
-            Leaving { uri: None, path: b"", last_route: b"", next: Next::Hop(&hop), record_route, stateful };
+        let mut leaving = Leaving {
+            uri: None,
+            path: b"",
+            last_route: b"",
+            next: Next::Hop(&hop),
+            record_route,
+            stateful,
+            failover: true,
+        };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
@@ -111,7 +119,8 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             return self.refuse(400);
         };
         let next = Next::Hop(&hop);
-        self.forward(request, &Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful })
+        let leaving = Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful, failover: true };
+        self.forward(request, &leaving)
     }
 
     /// What a rule of the configuration says.
@@ -166,6 +175,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             next,
             record_route,
             stateful,
+            failover: rule.mode.is_none(),
         };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
@@ -379,7 +389,15 @@ fn to_binding<'a>(
             Next::Hop(hop.insert(NextHop::of(&uri).ok()?))
         }
     };
-    Some(Leaving { uri: Some(binding.contact), path: binding.path, last_route: b"", next, record_route, stateful })
+    Some(Leaving {
+        uri: Some(binding.contact),
+        path: binding.path,
+        last_route: b"",
+        next,
+        record_route,
+        stateful,
+        failover: false,
+    })
 }
 
 /// What [`Policy::Hash`] of a set looks at.

@@ -61,6 +61,10 @@ impl<S: Store> Worker<S> {
     /// Handles the messages whose names are answered.
     pub(super) fn parked(&mut self, now: Now, batch: &mut Batch) {
         while let Some(parked) = self.engine.poll_ready() {
+            if parked.is_unsent {
+                self.returned(now, &parked.path, &parked.bytes, batch);
+                continue;
+            }
             let begin = batch.own().len();
             let to = match self.engine.handle_again(now, &parked.path, &parked.bytes, batch.own()) {
                 Verdict::Done | Verdict::HandOver(_) => {
@@ -123,24 +127,29 @@ impl<S: Store> Worker<S> {
         self.streams.flush(now.monotonic_ms);
         for _ in 0..RETURNED {
             let Some(unsent) = self.streams.poll_unsent() else { break };
-            let mut answer = std::mem::take(&mut self.loose);
-            answer.clear();
-            match self.engine.handle_unsent(now, &unsent.path, &unsent.message, &mut answer) {
-                Unsent::Done => {}
-                Unsent::Send(to) => self.streams.send(now.monotonic_ms, &to, &unsent.message),
-                Unsent::SendOther(to) => {
-                    let begin = batch.own().len();
-                    batch.own().extend_from_slice(&answer);
-                    self.send_own(now, batch, begin, &to);
-                }
-                Unsent::Receive(path) => self.received(now, &path, &answer, batch),
-            }
-            self.loose = answer;
+            self.returned(now, &unsent.path, &unsent.message, batch);
         }
         self.send(batch);
         self.ask();
         self.streams.flush(now.monotonic_ms);
         self.streams.count(self.engine.counters_mut());
+    }
+
+    /// Takes back a message that could not be sent.
+    fn returned(&mut self, now: Now, path: &Path, message: &[u8], batch: &mut Batch) {
+        let mut answer = std::mem::take(&mut self.loose);
+        answer.clear();
+        match self.engine.handle_unsent(now, path, message, &mut answer) {
+            Unsent::Done => {}
+            Unsent::Send(to) => self.streams.send(now.monotonic_ms, &to, message),
+            Unsent::SendOther(to) => {
+                let begin = batch.own().len();
+                batch.own().extend_from_slice(&answer);
+                self.send_own(now, batch, begin, &to);
+            }
+            Unsent::Receive(path) => self.received(now, &path, &answer, batch),
+        }
+        self.loose = answer;
     }
 
     /// Handles a message, unless its call is another worker's.

@@ -73,7 +73,7 @@ fn run(config: &Config, store: Option<&SharedStore>, path: &Path, message: &[u8]
     }
     engine.trace(trace);
     let mut outcome = engine_step(&mut engine, path, message);
-    let resolver = Resolver::start()?;
+    let resolver = Resolver::start(&config.dns)?;
     while let (Outcome::Nothing, true) = (&outcome, ask(&mut engine, &resolver)) {
         wait(&mut engine, &resolver)?;
         if let Some(parked) = engine.poll_ready() {
@@ -130,7 +130,7 @@ fn engine_step(engine: &mut Engine<ReadOnly<'_>>, path: &Path, message: &[u8]) -
 fn ask(engine: &mut Engine<ReadOnly<'_>>, resolver: &Resolver) -> bool {
     let mut asked = false;
     while let Some(question) = engine.poll_question() {
-        resolver.ask(question);
+        resolver.ask(question, engine.reach());
         asked = true;
     }
     asked
@@ -141,7 +141,7 @@ fn wait(engine: &mut Engine<ReadOnly<'_>>, resolver: &Resolver) -> PyResult<()> 
     poll(&mut [PollFd::from_borrowed_fd(resolver.ready(), PollFlags::IN)], Some(&PATIENCE))
         .map_err(std::io::Error::from)?;
     for answer in resolver.answers() {
-        engine.handle_answer(clock::now(), &answer.question, &answer.addresses, answer.ttl);
+        engine.handle_answer(clock::now(), &answer.hop, answer.outcome);
     }
     Ok(())
 }

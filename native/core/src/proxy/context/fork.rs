@@ -16,9 +16,6 @@ use dialplane_syntax::{HeaderId, Method, check};
 use dialplane_transaction::table::Part;
 use dialplane_transaction::{ClientInvite, ClientNonInvite, SlotId};
 
-/// How long a target may wait for its name, as the resolver's own patience.
-const PATIENCE_MS: u64 = 5_000;
-
 impl<'b, S: Store> Turn<'_, 'b, S> {
     /// Starts the targets of the present group, as many as Max-Breadth lets be open.
     pub(super) fn fork(&mut self, id: SlotId, request: &Request<'b>) {
@@ -60,21 +57,20 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         leaving: &Leaving<'_>,
         own: Option<Target>,
     ) -> Option<Target> {
-        let tried = own.as_ref().map_or(0, |target| target.tried);
+        let tried = own.as_ref().map_or(&[][..], |target| &target.tried);
         let to = match self.look_for(leaving, tried) {
-            Found::Path(to) => self.sized(leaving, to),
+            Found::Path { to, .. } => self.sized(leaving, to),
             Found::Nowhere(why) => {
-                self.work.note(|| why.into());
-                self.work.counters.count(Counter::NoTarget);
-                self.failed_to_start(id);
+                let status = self.no_way(request, leaving, why);
+                self.failed_to_start(id, status);
                 return None;
             }
             Found::Asked(question) => {
-                let now = self.now.monotonic_ms;
+                let (now, patience) = (self.now.monotonic_ms, self.work.names.patience_ms());
                 let context = self.contexts.table.get_mut(id)?;
-                let waits = context.waits.get_or_insert(Waits { until: now + PATIENCE_MS, again: 0 });
+                let waits = context.waits.get_or_insert(Waits { until: now + patience, again: 0 });
                 if now >= waits.until {
-                    self.failed_to_start(id);
+                    self.failed_to_start(id, 504);
                     return None;
                 }
                 waits.again = waits.until;
@@ -89,7 +85,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         };
         let fork = u8::try_from(number).ok();
         let Some(word) = self.compose(request, leaving, &to, fork, (share > 0).then_some(share)) else {
-            self.failed_to_start(id);
+            self.failed_to_start(id, 503);
             return None;
         };
         let mut bytes = Vec::new();
@@ -117,7 +113,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
 
     /// Sends the request to the next address of a target's name, if there is one.
     pub(super) fn start_next_address(&mut self, id: SlotId, request: &Request<'b>, target: Target) {
-        if let Found::Path(_) = self.look_for(&target.leaving(), target.tried) {
+        if let Found::Path { .. } = self.look_for(&target.leaving(), &target.tried) {
             let leaving = target.clone();
             self.start(id, request, &leaving.leaving(), Some(target));
         }
@@ -130,11 +126,11 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         self.read(essentials, loop_hash)
     }
 
-    /// A target that there is no way to: as if it had answered 503.
-    fn failed_to_start(&mut self, id: SlotId) {
+    /// A target that there is no way to: as if it had answered so.
+    fn failed_to_start(&mut self, id: SlotId, status: u16) {
         if let Some(context) = self.contexts.table.get_mut(id) {
             context.hop_failed = true;
-            Best::see(&mut context.best, 503, None, None);
+            Best::see(&mut context.best, status, None, None);
         }
     }
 }

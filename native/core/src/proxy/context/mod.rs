@@ -30,8 +30,8 @@ pub(crate) use branch::{Branch, Client, Server};
 pub(crate) use target::Target;
 
 use crate::engine::Work;
-use crate::names::Question;
 use crate::path::Path;
+use crate::routing::target::NextHop;
 use crate::snapshot::Snapshot;
 use crate::time::Now;
 use crate::turn::Turn;
@@ -169,7 +169,7 @@ pub(crate) struct Contexts {
     pub outputs: VecDeque<Output>,
     pub timers: TimerConfig,
     /// Contexts that wait for an answer.
-    waiting: HashMap<Question, Vec<SlotId>>,
+    waiting: HashMap<NextHop, Vec<SlotId>>,
     /// When this worker began.
     began_ms: u64,
     /// For a kept request while it is worked with.
@@ -211,8 +211,8 @@ impl Contexts {
     }
 
     /// An answer has come: whoever waits for it looks again.
-    pub(crate) fn answered(&mut self, now_ms: u64, question: &Question) {
-        for id in self.waiting.remove(question).unwrap_or_default() {
+    pub(crate) fn answered(&mut self, now_ms: u64, hop: &NextHop) {
+        for id in self.waiting.remove(hop).unwrap_or_default() {
             if let Some(waits) = self.table.get_mut(id).and_then(|context| context.waits.as_mut()) {
                 waits.again = now_ms;
                 self.arm(id);

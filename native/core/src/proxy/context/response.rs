@@ -177,6 +177,7 @@ impl<S: Store> Turn<'_, '_, S> {
                 next: Next::Hop(&hop),
                 record_route: self.snapshot.record_route,
                 stateful: true,
+                failover: false,
             };
             found.push((q, Target::new(&leaving, 0, false)));
         }

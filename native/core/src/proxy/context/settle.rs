@@ -5,6 +5,8 @@ use super::cancel::Cancel;
 use super::wire::Wire;
 use super::{Client, Contexts, Desk, Kept, Server, Whose};
 use crate::counter::Counter;
+use crate::path::Transport;
+use crate::proxy::size::BY_SIZE;
 use crate::respond::push_tag;
 use crate::store::Store;
 use crate::turn::Turn;
@@ -141,11 +143,12 @@ impl<S: Store> Desk<'_, S> {
         if context.cancelled || !context.server.is_open() {
             return false;
         }
-        let Some(mut target) = context.branches.get_mut(place).and_then(|branch| branch.target.take()) else {
-            return false;
-        };
-        target.tried += 1;
+        let Some(branch) = context.branches.get_mut(place) else { return false };
+        let (to, Some(mut target)) = (branch.to, branch.target.take()) else { return false };
+        // What went by TCP for its size alone was to be a datagram.
+        target.tried.push((if to.connection == BY_SIZE { Transport::Udp } else { to.transport }, to.peer));
         let before = context.branches.len();
+        self.work.names.failed(&to, self.now.monotonic_ms);
         let started = self.with_request(id, |turn| {
             if let Some(request) = turn.reread(id) {
                 turn.start_next_address(id, &request, *target);

@@ -1,7 +1,7 @@
 //! Targets that outlive the request's way through the engine. RFC 3261 §16.5, §16.6 (serial and parallel search).
 
 use crate::path::Path;
-use crate::proxy::hop::{Leaving, Next};
+use crate::proxy::hop::{Leaving, Next, Tried};
 use crate::routing::target::{HopHost, NextHop};
 
 /// A place where a request may go.
@@ -17,7 +17,7 @@ pub(crate) struct Target {
     /// Whether it stands for the one before it, to be tried only if that could not be reached (RFC 3263 §4.3).
     pub stands_in: bool,
     /// Addresses of its name that were tried and failed.
-    pub tried: usize,
+    pub tried: Vec<Tried>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Target {
             record_route: leaving.record_route,
             group,
             stands_in,
-            tried: 0,
+            tried: Vec::new(),
         }
     }
 
@@ -55,6 +55,7 @@ impl Target {
             },
             record_route: self.record_route,
             stateful: true,
+            failover: false,
         }
     }
 

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_request_is_one_that_we_would_accept_and_know_again() {
-        let hop = NextHop { host: HopHost::Name(b"gw.example.com"[..].into()), port: None, transport: None };
+        let hop =
+            NextHop { host: HopHost::Name(b"gw.example.com"[..].into()), port: None, transport: None, secure: false };
         for (from, uri) in
             [(None, "sip:ping@192.0.2.1:5060"), (Some(&b"sips:edge@example.com"[..]), "sips:edge@example.com")]
         {

@@ -21,8 +21,10 @@ pub struct NextHop {
     pub host: HopHost,
     /// Port, if the URI has one.
     pub port: Option<u16>,
-    /// Transport, if the URI says so: by its parameter, or TLS by its scheme.
+    /// Transport, if the URI says so, and for SIPS the one over TLS.
     pub transport: Option<Transport>,
+    /// Whether the scheme is SIPS: each transport is over TLS then.
+    pub secure: bool,
 }
 
 impl NextHop {
@@ -47,7 +49,7 @@ impl NextHop {
     /// A parameter that cannot be followed.
     pub fn of(uri: &SipUri<'_>) -> Result<Self, &'static str> {
         let transport = match uri.params.find(b"transport") {
-            None | Some(None) => uri.secure.then_some(Transport::Tls),
+            None | Some(None) => None,
             Some(Some(name)) => Some(transport(name, uri.secure)?),
         };
         let host = match uri.params.find(b"maddr") {
@@ -59,7 +61,7 @@ impl NextHop {
             Host::V6(address) => HopHost::Address(address.into()),
             Host::Name(name) => HopHost::Name(name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase().into()),
         };
-        Ok(Self { host, port: uri.port, transport })
+        Ok(Self { host, port: uri.port, transport, secure: uri.secure })
     }
 }
 
@@ -75,6 +77,7 @@ impl fmt::Display for NextHop {
             write!(f, ":{port}")?;
         }
         match self.transport {
+            None if self.secure => f.write_str(";transport=tls"),
             None => Ok(()),
             Some(Transport::Udp) => f.write_str(";transport=udp"),
             Some(Transport::Tcp) => f.write_str(";transport=tcp"),
@@ -110,21 +113,22 @@ mod tests {
     use super::*;
 
     fn hop(host: HopHost, port: Option<u16>, transport: Option<Transport>) -> Result<NextHop, String> {
-        Ok(NextHop { host, port, transport })
+        Ok(NextHop { host, port, transport, secure: false })
     }
 
     #[test]
     fn next_hops() {
         let name = |name: &str| HopHost::Name(name.as_bytes().into());
+        let secure = |host, transport| Ok(NextHop { host, port: None, transport, secure: true });
         let address = |address: &str| HopHost::Address(address.parse().expect("an address"));
         for (uri, expected) in [
             ("sip:gw1.example.com", hop(name("gw1.example.com"), None, None)),
             ("sip:GW1.Example.COM.:5080", hop(name("gw1.example.com"), Some(5080), None)),
             ("sip:192.0.2.1", hop(address("192.0.2.1"), None, None)),
             ("sip:[2001:db8::1]:5060;transport=UDP", hop(address("2001:db8::1"), Some(5060), Some(Transport::Udp))),
-            ("sips:trunk@gw1.example.com", hop(name("gw1.example.com"), None, Some(Transport::Tls))),
-            ("sips:gw1.example.com;transport=tcp", hop(name("gw1.example.com"), None, Some(Transport::Tls))),
-            ("sips:gw1.example.com;transport=ws", hop(name("gw1.example.com"), None, Some(Transport::Wss))),
+            ("sips:trunk@gw1.example.com", secure(name("gw1.example.com"), None)),
+            ("sips:gw1.example.com;transport=tcp", secure(name("gw1.example.com"), Some(Transport::Tls))),
+            ("sips:gw1.example.com;transport=ws", secure(name("gw1.example.com"), Some(Transport::Wss))),
             ("sip:gw1.example.com;maddr=192.0.2.7", hop(address("192.0.2.7"), None, None)),
         ] {
             assert_eq!(NextHop::read(uri), expected, "{uri}");

@@ -30,7 +30,7 @@
 mod build;
 mod hop;
 mod order;
-mod score;
+pub(crate) mod score;
 
 pub use hop::{HopHost, NextHop};
 

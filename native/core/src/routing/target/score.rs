@@ -9,20 +9,20 @@
 pub(super) const MAX_WEIGHT: u32 = 65_535;
 
 /// `2^48 / weight`, or none for a weight of 0.
-pub(super) fn inverse(weight: u32) -> Option<u64> {
+pub(crate) fn inverse(weight: u32) -> Option<u64> {
     (1_u64 << 48).checked_div(weight.into())
 }
 
 /// The draw of the target with this `identity` and [`inverse`] weight; the smallest comes first.
 #[inline]
-pub(super) fn draw(key: u64, identity: u64, inverse: u64) -> u64 {
+pub(crate) fn draw(key: u64, identity: u64, inverse: u64) -> u64 {
     let exponential = minus_log2(mix(key ^ identity));
     ((u128::from(exponential) * u128::from(inverse)) >> 32) as u64
 }
 
 /// Spreads every input bit over all output bits (the finalizer of `SplitMix64`: Steele, Lea, Flood, 2014).
 #[inline]
-pub(super) fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ value >> 31
