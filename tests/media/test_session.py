@@ -17,35 +17,9 @@ from dialplane.media import MediaSession, Mixer, Tone
 from dialplane.media.tone import share, sine
 from dialplane.sdp import NegotiationError, parse
 
+from .ear import Ear, connect
+
 pytestmark = pytest.mark.asyncio
-
-
-class Ear:
-    """Hears, and tells when it has heard so much."""
-
-    def __init__(self) -> None:
-        self.samples = b""
-        self.rate = 0
-        self._wanted = 0
-        self._enough = asyncio.Event()
-
-    def write(self, samples: bytes, rate: int) -> None:
-        self.samples += samples
-        self.rate = rate
-        if len(self.samples) >= self._wanted:
-            self._enough.set()
-
-    async def hear(self, seconds: float) -> bytes:
-        """What is heard from now on, for so long."""
-        start = len(self.samples)
-        self._wanted = start + int(seconds * 2 * (self.rate or 8000))
-        self._enough.clear()
-        await asyncio.wait_for(self._enough.wait(), seconds + 5)
-        return self.samples[start : self._wanted]
-
-
-def connect(caller: MediaSession, callee: MediaSession) -> None:
-    caller.accept(callee.answer(caller.offer()))
 
 
 async def test_a_tone_is_heard_at_the_other_end() -> None:
@@ -307,7 +281,7 @@ async def test_codecs_of_two_rates_meet_in_one_call() -> None:
 @pytest.mark.parametrize("suites", [slice(None), slice(2, 3), slice(3, 4), slice(1, 2)])
 async def test_encrypted_calls(suites: slice, monkeypatch: pytest.MonkeyPatch) -> None:
     async with MediaSession(srtp="optional") as caller, MediaSession(srtp="required") as callee:
-        caller._keys = caller._keys[suites]
+        caller._keys["audio"] = caller._keys["audio"][suites]
         connect(caller, callee)
         ear = Ear()
         callee.listen(ear)

@@ -268,6 +268,19 @@ def test_feedback_profiles_are_taken_with_the_plain_ones() -> None:
     assert parse(one.answer([AUDIO])).media[0].protocol == "RTP/AVPF"
 
 
+def test_what_is_passed_on_is_taken_with_the_parameters_of_the_offer() -> None:
+    one, other = pair()
+    flexible = alter(VIDEO, formats=(msgspec.structs.replace(H264, any_parameters=True),))
+    theirs = "profile-level-id=64001f;packetization-mode=0"
+    _, answer = exchange(
+        one, other, [alter(VIDEO, formats=(msgspec.structs.replace(H264, parameters=theirs),))], [flexible]
+    )
+    assert parse(answer).media[0].attribute("fmtp") == f"96 {theirs}"
+    exchange(*pair(), [flexible], [flexible])
+    with pytest.raises(NegotiationError):
+        exchange(*pair(), [VIDEO], [alter(VIDEO, formats=(msgspec.structs.replace(H264, parameters=theirs),))])
+
+
 def test_several_streams_of_a_kind_each_find_their_line() -> None:
     one, other = pair()
     second = alter(AUDIO, label="second", port=6000)

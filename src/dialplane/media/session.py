@@ -25,6 +25,7 @@ from dialplane.media.sound import Feed, IteratorSource, Pipe, Recording, Sequenc
 from dialplane.media.srtp import Protection, require
 from dialplane.media.statistics import Statistics, statistics_of
 from dialplane.media.transport import PORTS, Transport
+from dialplane.media.video import FORMATS, PERIOD, VideoStream
 from dialplane.sdp import SUITES, Agreed, Crypto, Direction, Format, Negotiation, State, Stream
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ EVENTS = {
 }
 """RFC 4733 §2.1: events have the clock of the codec beside them."""
 
+_PROTOCOLS = {"off": ("RTP/AVP",), "optional": ("RTP/SAVP", "RTP/AVP"), "required": ("RTP/SAVP",)}
+
 
 class MediaSession:
     """The media of one call."""
@@ -55,12 +58,16 @@ class MediaSession:
         *,
         codecs: Iterable[str] = ("PCMU", "PCMA"),
         ptime: int = 20,
+        video: Iterable[str] = (),
         srtp: Security = "off",
         ports: tuple[int, int] = PORTS,
         advertise: str | None = None,
         symmetric: bool = True,
     ) -> None:
-        """``address`` is where RTP is received; ``advertise`` what the other side is told in place of it."""
+        """``address`` is where RTP is received; ``advertise`` what the other side is told in place of it.
+
+        ``video`` are formats that are passed on and recorded, such as H264; none for a call without video.
+        """
         codecs = tuple(codecs)
         unknown = [name for name in codecs if name not in CODECS]
         if unknown:
@@ -76,16 +83,22 @@ class MediaSession:
         self._ports = ports
         self._symmetric = symmetric
         self._cname = secrets.token_urlsafe(12)  # RFC 7022: says nothing about who we are
-        self._keys = tuple(Crypto.generate(tag, suite) for tag, suite in enumerate(SUITES, 1)) if srtp != "off" else ()
+        # RFC 4568 §6.1: each key is unique in the whole description.
+        self._keys = {
+            kind: tuple(Crypto.generate(tag, suite) for tag, suite in enumerate(SUITES, 1)) if srtp != "off" else ()
+            for kind in ("audio", "video")
+        }
         self._negotiation = Negotiation(address=advertise or address, session_id=secrets.randbits(31))
         self._held = False
+        self._video_formats = _video_formats(video)
         self._audio: AudioStream | None = None
-        self._agreed: Agreed | None = None
+        self._video: VideoStream | None = None
+        self._agreed: tuple[Agreed, ...] = ()
         self._accepted: bytes | None = None
         self._clock: Clock | None = None
         self._ready = asyncio.Event()
         self._closed = False
-        self._resolving: asyncio.Task[None] | None = None
+        self._resolving: set[asyncio.Task[None]] = set()
         self._recordings: list[Recording] = []
         self._playing: asyncio.Future[bool] | None = None
         self._sending: asyncio.Future[None] | None = None
@@ -132,67 +145,103 @@ class MediaSession:
         if self._negotiation.state is not State.STABLE:
             self._negotiation.withdraw()
 
+    def add_video(self, formats: Iterable[str] = ("H264",)) -> None:
+        """Video is offered, or taken, from the next offer on."""
+        self._video_formats = _video_formats(formats)
+
+    def remove_video(self) -> None:
+        """Video is no longer offered: the next offer has port 0 for it."""
+        self._video_formats = ()
+
+    @property
+    def video(self) -> VideoStream:
+        """The video of the call; ``DataError`` if there is none."""
+        if self._video is None or all(line.label != "video" for line in self._agreed):
+            raise DataError("this call has no video")
+        return self._video
+
     def _streams(self) -> list[Stream]:
-        audio = self._open()
         formats = [CODECS[name].format for name in self._codecs]
         clocks = dict.fromkeys(format_.clock_rate for format_ in formats)
         events = [EVENTS[clock] for clock in clocks]
-        protocols = {"off": ("RTP/AVP",), "optional": ("RTP/SAVP", "RTP/AVP"), "required": ("RTP/SAVP",)}
+        streams = [self._stream("audio", self._open().transport, (*formats, *events), ptime=self._ptime)]
+        if self._video_formats:
+            if self._video is None:
+                self._video = VideoStream(self._transport())
+            streams.append(self._stream("video", self._video.transport, self._video_formats))
+        return streams
+
+    def _stream(
+        self, kind: str, transport: Transport, formats: tuple[Format, ...], *, ptime: int | None = None
+    ) -> Stream:
         direction = Direction.SENDRECV
-        return [
-            Stream(
-                label="audio",
-                kind="audio",
-                port=audio.transport.port,
-                formats=(*formats, *events),
-                direction=direction.held if self._held else direction,
-                protocols=protocols[self._srtp],
-                ptime=self._ptime,
-                rtcp_mux=True,
-                crypto=self._keys,
-            )
-        ]
+        return Stream(
+            label=kind,
+            kind=kind,
+            port=transport.port,
+            formats=formats,
+            direction=direction.held if self._held else direction,
+            protocols=_PROTOCOLS[self._srtp],
+            ptime=ptime,
+            rtcp_mux=True,
+            crypto=self._keys[kind],
+        )
+
+    def _transport(self) -> Transport:
+        return Transport(self._address, ports=self._ports, cname=self._cname, symmetric=self._symmetric)
 
     def _open(self) -> AudioStream:
         if self._closed:
             raise DataError("the media session is closed")
         if self._audio is None:
-            transport = Transport(self._address, ports=self._ports, cname=self._cname, symmetric=self._symmetric)
-            self._audio = AudioStream(transport, ptime=self._ptime, on_digit=self.digits.put)
+            self._audio = AudioStream(self._transport(), ptime=self._ptime, on_digit=self.digits.put)
             self._audio.detector = Detector(self.digits.put)
         return self._audio
 
     def _begin(self) -> None:
         """What has just been agreed on is put into force."""
+        self._agreed = self._negotiation.agreed
+        lines = {line.label: line for line in self._agreed}
+        clock = Clock.of_loop()
+        self._clock = clock
         audio = self._open()
-        agreed = next((line for line in self._negotiation.agreed if line.label == "audio"), None)
-        self._agreed = agreed
-        if agreed is None:
-            self._stop_clock()
-            return
-        audio.agree(agreed)
-        if agreed.send_crypto is not None and agreed.receive_crypto is not None:
-            keys = (agreed.send_crypto, agreed.receive_crypto)
-            if audio.transport.protection is None or audio.transport.protection.keys != keys:
-                audio.transport.protection = Protection(*keys)
+        if "audio" in lines:
+            audio.agree(lines["audio"])
+            self._direct(audio.transport, lines["audio"], audio.format.clock_rate if audio.format else 8000)
+            clock.add(self, self._ptime / 1000)
+            self._ready.set()
         else:
-            audio.transport.protection = None
-        self._direct(audio, agreed)
-        if self._clock is None:
-            self._clock = Clock.of_loop()
-            self._clock.add(self, self._ptime / 1000)
-        self._ready.set()
+            clock.remove(self)
+        if self._video is not None and "video" in lines:
+            self._video.agree(lines["video"])
+            self._direct(self._video.transport, lines["video"], 90000)
+            clock.add(self._video, PERIOD)
+        elif self._video is not None:
+            self._end_video()
 
-    def _direct(self, audio: AudioStream, agreed: Agreed) -> None:
-        rate = audio.format.clock_rate if audio.format else 8000
+    def _end_video(self) -> None:
+        """Refused, or taken out of the call: it is not offered again by itself."""
+        video, self._video = self._video, None
+        self._video_formats = ()
+        if video is not None:
+            if self._clock is not None:
+                self._clock.remove(video)
+            video.close()
+            video.transport.close()
+
+    def _direct(self, transport: Transport, agreed: Agreed, rate: int) -> None:
+        if agreed.send_crypto is None or agreed.receive_crypto is None:
+            transport.protection = None
+        elif transport.protection is None or transport.protection.keys != (agreed.send_crypto, agreed.receive_crypto):
+            transport.protection = Protection(agreed.send_crypto, agreed.receive_crypto)
         try:
-            audio.transport.direct(agreed.remote, agreed.remote_rtcp, mux=agreed.rtcp_mux, clock_rate=rate)
+            transport.direct(agreed.remote, agreed.remote_rtcp, mux=agreed.rtcp_mux, clock_rate=rate)
         except ValueError:  # a name
-            if self._resolving is not None:
-                self._resolving.cancel()
-            self._resolving = asyncio.get_running_loop().create_task(self._resolve(audio, agreed, rate))
+            task = asyncio.get_running_loop().create_task(self._resolve(transport, agreed, rate))
+            self._resolving.add(task)
+            task.add_done_callback(self._resolving.discard)
 
-    async def _resolve(self, audio: AudioStream, agreed: Agreed, rate: int) -> None:
+    async def _resolve(self, transport: Transport, agreed: Agreed, rate: int) -> None:
         loop = asyncio.get_running_loop()
         found: list[tuple[str, int] | None] = []
         for address in (agreed.remote, agreed.remote_rtcp):
@@ -205,8 +254,8 @@ class MediaSession:
             except OSError:
                 return  # nothing is sent; the session goes on to listen, and learns where the other side is
             found.append((str(answers[0][4][0]), address[1]))
-        if not self._closed and self._agreed is agreed:
-            audio.transport.direct(found[0], found[1], mux=agreed.rtcp_mux, clock_rate=rate)
+        if not self._closed and agreed in self._agreed:
+            transport.direct(found[0], found[1], mux=agreed.rtcp_mux, clock_rate=rate)
 
     # Sound
 
@@ -328,7 +377,7 @@ class MediaSession:
         audio.on_events_end = lambda: None if sending.done() else sending.set_result(None)
         await asyncio.shield(sending)
 
-    # The clock
+    # The clock, which calls turn
 
     def turn(self, now: float, outbox: Outbox) -> None:
         """One packet time."""
@@ -336,19 +385,18 @@ class MediaSession:
             self._audio.turn(now, time.time(), outbox)
             self._audio.transport.control(now, outbox)
 
-    def _stop_clock(self) -> None:
-        if self._clock is not None:
-            self._clock.remove(self)
-            self._clock = None
-
     @property
     def statistics(self) -> list[Statistics]:
         """What each media line has seen so far."""
-        if self._audio is None:
-            return []
-        audio = self._audio
-        codec, rate = (audio.format.encoding, audio.format.clock_rate) if audio.format else (None, 8000)
-        return [statistics_of("audio", audio.transport, audio, codec, rate)]
+        found = []
+        if self._audio is not None:
+            audio = self._audio
+            codec, rate = (audio.format.encoding, audio.format.clock_rate) if audio.format else (None, 8000)
+            found.append(statistics_of("audio", audio.transport, audio, codec, rate))
+        if self._video is not None:
+            codec = self._video.format.encoding if self._video.format else None
+            found.append(statistics_of("video", self._video.transport, None, codec, 90000))
+        return found
 
     def close(self) -> None:
         """Says goodbye (RTCP BYE), ends recordings and gives the sockets back."""
@@ -357,15 +405,17 @@ class MediaSession:
         self._closed = True
         for left in self._on_close:
             left()
-        if self._resolving is not None:
-            self._resolving.cancel()
-        if self._audio is not None:
-            transport = self._audio.transport
-            if self._clock is not None:
+        for task in self._resolving:
+            task.cancel()
+        transports = [stream.transport for stream in (self._audio, self._video) if stream is not None]
+        if self._clock is not None:
+            self._clock.remove(self)
+            for transport in transports:
                 transport.bye(time.monotonic(), self._clock.outbox)
-                self._clock.outbox.flush()
-            self._stop_clock()
-            transport.close()
+            self._clock.outbox.flush()
+        self._end_video()
+        if self._audio is not None:
+            self._audio.transport.close()
         for recording in self._recordings:
             recording.close()
         self._ended(finished=False)
@@ -376,3 +426,11 @@ class MediaSession:
 
 def _source(sound: str | PathLike[str] | Tone, rate: int) -> Source:
     return sound.source(rate) if isinstance(sound, Tone) else wav_source(sound, rate)
+
+
+def _video_formats(names: Iterable[str]) -> tuple[Format, ...]:
+    names = tuple(names)
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is no video format: there are {', '.join(FORMATS)}")
+    return tuple(FORMATS[name] for name in names)

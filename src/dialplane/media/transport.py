@@ -74,7 +74,7 @@ class Transport:
         self._cname = cname.encode()
         self._symmetric = symmetric
         self.ssrc = secrets.randbits(32)
-        self._sequence = secrets.randbits(15)
+        self.first_sequence = self._sequence = secrets.randbits(15)
         self.timestamp_offset = secrets.randbits(32)
         self.protection: Protection | None = None
         self.reception: Reception | None = None
@@ -112,7 +112,7 @@ class Transport:
         found = []
         for octets, arrival, source in self.rtp.receive():
             if len(octets) > 1 and 192 <= octets[1] <= 223:  # RFC 5761 §4
-                if self._mux:
+                if self._mux and self._is_peer(source):
                     self._take_rtcp(octets, arrival, now, wall)
                 continue
             packet = self._take_rtp(octets, arrival, source)
@@ -121,6 +121,8 @@ class Transport:
         return found
 
     def _take_rtp(self, octets: bytes, arrival: float, source: Address | None) -> Received | None:
+        if source == self.rtp.remote:
+            source = None  # learned from a packet before this one
         if source is not None and not self._may_learn(source):
             self.dropped_foreign += 1
             return None
@@ -151,6 +153,10 @@ class Transport:
             return False
         return source == self._signalled or (self._symmetric and not self._heard and not self.relearned)
 
+    def _is_peer(self, source: Address | None) -> bool:
+        # A NAT may give RTCP another port, hardly another host.
+        return source is None or (self.rtp.remote is not None and source[0] == self.rtp.remote[0])
+
     def _known(self, packet: Received) -> bool:
         reception = self.reception
         if reception is None or reception.ssrc != packet.ssrc:
@@ -171,11 +177,25 @@ class Transport:
         self, outbox: Outbox, payload_type: int, timestamp: int, payload: bytes, now: float, *, marker: bool
     ) -> None:
         """An RTP packet; ``timestamp`` counts from 0."""
+        stamp = (timestamp + self.timestamp_offset) & 0xFFFFFFFF
+        self.send_as(outbox, payload_type, (self._sequence, stamp), payload, now, marker=marker)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+
+    def send_as(
+        self,
+        outbox: Outbox,
+        payload_type: int,
+        numbers: tuple[int, int],
+        payload: bytes,
+        now: float,
+        *,
+        marker: bool,
+    ) -> None:
+        """An RTP packet with this sequence number and timestamp."""
         if self.rtp.remote is None:
             return
-        stamp = (timestamp + self.timestamp_offset) & 0xFFFFFFFF
-        packet = rtp.build(payload_type, marker, self._sequence, stamp, self.ssrc, payload)
-        self._sequence = (self._sequence + 1) & 0xFFFF
+        sequence, stamp = numbers
+        packet = rtp.build(payload_type, marker, sequence, stamp, self.ssrc, payload)
         self.packets_sent += 1
         self.octets_sent += len(payload)
         self._timestamp_sent, self._sent_at = stamp, now
@@ -194,8 +214,9 @@ class Transport:
     def read_reports(self, now: float) -> None:
         """Takes in what RTCP has come on its own port."""
         wall = time.time()
-        for octets, arrival, _ in self.rtcp.receive():
-            self._take_rtcp(octets, arrival, now, wall)
+        for octets, arrival, source in self.rtcp.receive():
+            if self._is_peer(source):
+                self._take_rtcp(octets, arrival, now, wall)
 
     def bye(self, now: float, outbox: Outbox) -> None:
         """Says that we leave (§6.6), if anything was sent."""

@@ -66,6 +66,8 @@ class Format(msgspec.Struct, frozen=True):
     """What ``a=fmtp`` says, without the number."""
     payload_type: int | None = None
     """None: any number that is free."""
+    any_parameters: bool = False
+    """Of ours, for what is passed on and not decoded: taken with any parameters, which the answer then repeats."""
 
     @property
     def is_auxiliary(self) -> bool:
@@ -87,6 +89,8 @@ class Format(msgspec.Struct, frozen=True):
         name = self.encoding.lower()
         if (name, self.clock_rate, self.channels) != (other.encoding.lower(), other.clock_rate, other.channels):
             return False
+        if self.any_parameters or other.any_parameters:
+            return True
         return all(
             self.parameter_values.get(key, default)[:length].lower()
             == other.parameter_values.get(key, default)[:length].lower()

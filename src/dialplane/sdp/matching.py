@@ -99,7 +99,9 @@ def answer_media(slot: Slot, offered: Description, media: Media, stream: Stream)
     common = []
     for theirs in formats_of(media):
         ours = next((ours for ours in stream.formats if ours.matches(theirs)), None)
-        if ours is not None:
+        if ours is not None and ours.any_parameters:
+            common.append((msgspec.structs.replace(ours, parameters=theirs.parameters, any_parameters=False), theirs))
+        elif ours is not None:
             common.append((ours, theirs))
     only_auxiliary = all(theirs.is_auxiliary for theirs in formats_of(media))
     if not common or (all(theirs.is_auxiliary for _, theirs in common) and not only_auxiliary):
