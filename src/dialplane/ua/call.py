@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import functools
 import random
 from collections import deque
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
@@ -277,10 +278,11 @@ class Call:
 
     def learn_peer(self, message: Message) -> None:
         """What the peer can do. RFC 3261 §20.5, §20.37."""
-        if "Allow" in message:
-            self.peer_allows = frozenset(method.upper() for method in message.elements("Allow"))
-        if "Supported" in message:
-            self.peer_supports = frozenset(tag.lower() for tag in message.elements("Supported"))
+        allow, supported = message.get_all("Allow"), message.get_all("Supported")
+        if allow:
+            self.peer_allows = _tokens(",".join(allow).upper())
+        if supported:
+            self.peer_supports = _tokens(",".join(supported).lower())
 
     def start_timer(self, response: Message, *, we_asked: bool) -> None:
         """The session interval that a 2xx to INVITE or UPDATE has settled. RFC 4028 §7.2, §9."""
@@ -397,6 +399,12 @@ class Call:
         if self.media is None:
             raise MisuseError("this call has no media: give media= when you call or answer")
         return self.media
+
+
+@functools.lru_cache(maxsize=256)
+def _tokens(text: str) -> frozenset[str]:
+    """The tokens of a list; telephones of one make say the same all the time."""
+    return frozenset(token.strip() for token in text.split(",") if token.strip())
 
 
 def _fitting(take: Callable[[bytes], _T], description: bytes) -> _T:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 from dialplane.ua.errors import NoAnswerError, UnreachableError, UserAgentError
-from dialplane.ua.resolve import Hop, Resolver, locate, numeric_hop
+from dialplane.ua.resolve import Hop, Resolver, hop_of, locate
 from dialplane_native import Uri, UriError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from dialplane.ua.digest import Wallet
     from dialplane.ua.draft import Draft
@@ -140,15 +142,13 @@ class Client:
     ) -> tuple[Message, Attempt]:
         problem: UserAgentError | None = None
         refusal: tuple[Message, Attempt] | None = None
-        async for way in self.flows(draft, flow):
-            if isinstance(way, UserAgentError):
-                problem = way
-                continue
-            attempt = Attempt(self.endpoint, draft, way)
-            if started is not None:
-                started(attempt)
-            attempt.send()
+        ways: list[Flow] | list[Hop] = [flow] if flow is not None else await self.hops(draft.next_hop)
+        for way in ways:
             try:
+                attempt = Attempt(self.endpoint, draft, await self._flow(draft, way) if isinstance(way, Hop) else way)
+                if started is not None:
+                    started(attempt)
+                attempt.send()
                 response = await attempt.outcome
             except (NoAnswerError, UnreachableError) as error:
                 problem = error
@@ -160,23 +160,12 @@ class Client:
             return refusal
         raise problem or UnreachableError(f"{draft.next_hop} has no address")
 
-    async def flows(self, draft: Draft, flow: Flow | None = None) -> AsyncIterator[Flow | UserAgentError]:
-        """The ways to the next hop of a request, best first; an error for one that cannot be gone."""
-        if flow is not None:
-            yield flow
-            return
-        for hop in await self.hops(draft.next_hop):
-            if hop.transport == "UDP" and not hop.is_chosen and len(draft.encode()) + _VIA_ROOM > _LARGE:
-                try:
-                    yield await self.endpoint.transports.connect(Hop("TCP", hop.host, hop.port, hop.name))
-                except UnreachableError:
-                    pass  # RFC 3261 §18.1.1: as a datagram after all
-                else:
-                    continue
-            try:
-                yield await self.flow_to(hop)
-            except UnreachableError as error:
-                yield error
+    async def _flow(self, draft: Draft, hop: Hop) -> Flow:
+        """The flow to a hop; a large request goes by a connection, if one is taken. RFC 3261 §18.1.1."""
+        if hop.transport == "UDP" and not hop.is_chosen and draft.is_larger_than(_LARGE - _VIA_ROOM):
+            with contextlib.suppress(UnreachableError):
+                return await self.endpoint.transports.connect(Hop("TCP", hop.host, hop.port, hop.name))
+        return await self.flow_to(hop)
 
     def credentials(self, draft: Draft) -> list[tuple[str, str]]:
         """Credentials for whoever has asked for them before."""
@@ -185,15 +174,15 @@ class Client:
     async def first_flow(self, draft: Draft, otherwise: Flow) -> Flow:
         """The first way that can be gone."""
         try:
-            async for way in self.flows(draft):
-                if not isinstance(way, UserAgentError):
-                    return way
+            return await self.flow_to((await self.hops(draft.next_hop))[0])
         except UnreachableError:
-            pass
-        return otherwise
+            return otherwise
 
     async def hops(self, uri: str) -> list[Hop]:
         """The hops of a URI."""
+        hop = hop_of(uri)
+        if hop is not None and hop.transport in self.endpoint.transports.supported:
+            return [hop]
         try:
             return await locate(Uri(uri), self.resolver, self.endpoint.transports.supported)
         except UriError as error:
@@ -205,16 +194,21 @@ class Client:
 
     def flow_now(self, uri: str) -> Flow | None:
         """The flow for a URI with a numeric host, if it takes no waiting."""
+        hop = hop_of(uri)
         try:
-            hop = numeric_hop(Uri(uri))
             return None if hop is None else self.endpoint.transports.flow_now(hop)
-        except (UriError, UnreachableError):
+        except UnreachableError:
             return None
 
 
 def peer_of(draft: Draft) -> str:
     """Whom credentials are for: they are shown in advance only to whoever asked for them."""
+    return _host_of(draft.next_hop)
+
+
+@functools.lru_cache(maxsize=1024)
+def _host_of(uri: str) -> str:
     try:
-        return (Uri(draft.next_hop).host or "").lower()
+        return (Uri(uri).host or "").lower()
     except UriError:
         return ""

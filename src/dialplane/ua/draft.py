@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from dialplane.ua.errors import MisuseError
 
+_USUAL_HEAD = 900
+"""Octets that the head of a request hardly ever has."""
+
 Fields = Sequence[tuple[str, str]]
 """Further header fields: names and values."""
 
@@ -74,6 +77,10 @@ class Draft:
     def again(self, cseq: int) -> Draft:
         """The same request for another try: RFC 3261 §8.1.3.5, §22.2."""
         return replace(self, cseq=cseq, fields=list(self.fields), credentials=[])
+
+    def is_larger_than(self, octets: int) -> bool:
+        """Whether it has more octets than these; written only when that is not plain."""
+        return len(self.body) + _USUAL_HEAD > octets and len(self.encode()) > octets
 
     @property
     def next_hop(self) -> str:

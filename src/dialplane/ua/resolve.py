@@ -6,6 +6,7 @@ A numeric address needs no question. What is asked is behind :class:`Resolver`, 
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import random
 import socket
@@ -16,11 +17,10 @@ import dns.exception
 import msgspec
 
 from dialplane.ua.errors import UnreachableError
+from dialplane_native import Uri, UriError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from dialplane_native import Uri
 
 PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
 _SERVICES = {"sips+d2t": "TLS", "sip+d2t": "TCP", "sip+d2u": "UDP", "sips+d2w": "WSS", "sip+d2w": "WS"}
@@ -128,6 +128,16 @@ def numeric_hop(uri: Uri) -> Hop | None:
         return None
     transport = _transport_of(uri) or ("TLS" if uri.scheme == "sips" else "UDP")
     return Hop(transport, address, uri.port or PORTS[transport], address, is_chosen="transport" in params)
+
+
+@functools.lru_cache(maxsize=1024)
+def hop_of(uri: str) -> Hop | None:
+    """The one hop of a URI with a numeric host; ``None`` for a name, and for what is no URI of SIP."""
+    try:
+        parsed = Uri(uri)
+        return numeric_hop(parsed) if parsed.scheme in {"sip", "sips"} else None
+    except (UriError, UnreachableError):
+        return None
 
 
 async def locate(uri: Uri, resolver: Resolver, supported: frozenset[str]) -> list[Hop]:
