@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from dialplane.errors import DialplaneError
 from dialplane.ua import offeranswer
 from dialplane.ua.call import Call, CallState
 from dialplane.ua.dialog import Dialog, Event, State
@@ -187,7 +188,7 @@ class OutgoingCall(Call):
             return
         try:
             self.media.accept(description)
-        except (UserAgentError, ValueError, LookupError):
+        except (DialplaneError, ValueError, LookupError):
             return  # the answer in the 2xx counts
         self.remote_description = description
         self.tell(EarlyMedia(description))
