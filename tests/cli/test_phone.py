@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from dialplane.cli import watching
 from dialplane.errors import ExitStatus
-from dialplane.ua import IncomingCall, ReceivedMessage, UserAgent
+from dialplane.ua import IncomingCall, Notification, ReceivedMessage, UserAgent, write_presence
 
 from .conftest import Run
 
@@ -116,6 +117,27 @@ def test_options(run: Run) -> None:
     assert result.out.startswith("200 OK")
     assert "Allow: INVITE" in result.out
     assert "CSeq: 1 OPTIONS" in result.err
+
+
+def test_subscriptions_that_nobody_takes(run: Run) -> None:
+    with somebody(echoing) as bob:
+        for command in (("subscribe", bob), ("publish", bob, "out for lunch", "--once")):
+            result = run(*command, "--host", "127.0.0.1")
+            assert result.status == ExitStatus.REFUSED, result.err
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "text"),
+    [
+        ("presence", write_presence("sip:a@b", is_open=True, note="here"), "active  open: here"),
+        ("message-summary", b"Messages-Waiting: no\r\nVoice-Message: 0/3\r\n", "active  no messages: 0 new and 3 old"),
+        ("dialog", b'<dialog-info xmlns="urn:ietf:params:xml:ns:dialog-info" version="0"/>', "active  no dialogs"),
+        ("presence", b"not XML", "active  not XML"),
+        ("x", b"anything", "active  anything"),
+    ],
+)
+def test_notifications_in_words(event: str, body: bytes, text: str) -> None:
+    assert watching.words(event, Notification("active", "", "", body)).startswith(text)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dialplane import __version__
-from dialplane.cli import asking, calling, inspect, locations, running, serve, users
+from dialplane.cli import asking, calling, inspect, locations, running, serve, users, watching
 from dialplane.cli.output import complain
 from dialplane.configuration import ConfigurationError
 from dialplane.errors import DialplaneError, ExitStatus
@@ -34,6 +34,8 @@ app.command()(calling.call)
 app.command()(calling.listen)
 app.command()(asking.message)
 app.command("options")(asking.options)
+app.command()(watching.subscribe)
+app.command()(watching.publish)
 app.add_typer(users.app, name="users")
 
 

@@ -15,5 +15,6 @@
 from dialplane.testing.loop import StuckError, VirtualLoop, run
 from dialplane.testing.network import Network, NetworkTransports, Sent
 from dialplane.testing.peer import DESCRIPTION, Peer
+from dialplane.testing.server import Server
 
-__all__ = ["DESCRIPTION", "Network", "NetworkTransports", "Peer", "Sent", "StuckError", "VirtualLoop", "run"]
+__all__ = ["DESCRIPTION", "Network", "NetworkTransports", "Peer", "Sent", "Server", "StuckError", "VirtualLoop", "run"]

@@ -33,7 +33,19 @@ from dialplane.ua.incoming import IncomingCall
 from dialplane.ua.media import Description, Media
 from dialplane.ua.message import ReceivedMessage
 from dialplane.ua.outgoing import OutgoingCall
+from dialplane.ua.packages import (
+    DialogInfo,
+    DialogState,
+    MessageSummary,
+    Presence,
+    read_dialogs,
+    read_presence,
+    read_summary,
+    write_presence,
+)
+from dialplane.ua.publication import Publication
 from dialplane.ua.registration import Registration, RegistrationState
+from dialplane.ua.subscription import Notification, Subscription, SubscriptionEndedError
 from dialplane.ua.transfer import Referral
 
 __all__ = [
@@ -45,16 +57,22 @@ __all__ = [
     "CallState",
     "CancelledCallError",
     "Description",
+    "DialogInfo",
+    "DialogState",
     "Digit",
     "EarlyMedia",
     "Ended",
     "Held",
     "IncomingCall",
     "Media",
+    "MessageSummary",
     "MisuseError",
     "NegotiationError",
     "NoAnswerError",
+    "Notification",
     "OutgoingCall",
+    "Presence",
+    "Publication",
     "ReceivedMessage",
     "Redirected",
     "Referral",
@@ -64,8 +82,14 @@ __all__ = [
     "Renegotiated",
     "Resumed",
     "Ringing",
+    "Subscription",
+    "SubscriptionEndedError",
     "Transferred",
     "UnreachableError",
     "UserAgent",
     "UserAgentError",
+    "read_dialogs",
+    "read_presence",
+    "read_summary",
+    "write_presence",
 ]

@@ -20,8 +20,10 @@ from dialplane.ua.endpoint import Endpoint
 from dialplane.ua.errors import MisuseError, UnreachableError, UserAgentError, rejected
 from dialplane.ua.media import media_of
 from dialplane.ua.outgoing import OutgoingCall
+from dialplane.ua.publication import Publication
 from dialplane.ua.registration import Registration
 from dialplane.ua.resolve import Resolver, SystemResolver, numeric_hop
+from dialplane.ua.subscription import Subscription, accept_of
 from dialplane.ua.transport import SocketTransports
 from dialplane.ua.transport.udp import address_towards
 from dialplane_native import Uri, UriError
@@ -212,6 +214,23 @@ class UserAgent:
         draft = self.draft(method, _sip_uri(uri), new_call_id(), new_tag(), 1, fields=fields, body=body)
         draft.content_type = content_type
         return await self.client.perform(draft)
+
+    def subscribe(
+        self, uri: str, event: str, *, expires: int = 3600, accept: str | None = None, fields: Fields = ()
+    ) -> Subscription:
+        """Subscribes to an event package of somebody: ``presence``, ``message-summary``, ``dialog`` or another."""
+        self._require_open()
+        accept = accept or accept_of(event)
+        return Subscription(self, _sip_uri(uri), event, expires=expires, accept=accept, fields=fields)
+
+    def publish(
+        self, event: str, body: bytes, *, content_type: str | None = None, expires: int = 3600, uri: str | None = None
+    ) -> Publication:
+        """Publishes our state, such as our presence."""
+        self._require_open()
+        content_type = content_type or accept_of(event)
+        where = _sip_uri(uri) if uri else self.aor
+        return Publication(self, where, event, body, content_type=content_type, expires=expires)
 
     def incoming_calls(self) -> AsyncIterator[IncomingCall]:
         """Calls to us, one after the other: ``async for call in ua.incoming_calls()``."""

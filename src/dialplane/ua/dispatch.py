@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
     from dialplane.ua.agent import UserAgent
+    from dialplane.ua.subscription import Subscription
     from dialplane.ua.transport import Flow
     from dialplane_native import Message
     from dialplane_native.transactions import Incoming
@@ -36,6 +37,8 @@ class Dispatch:
     def __init__(self, agent: UserAgent) -> None:
         self._agent = agent
         self.dialogs: dict[tuple[str, str, str], Call] = {}
+        self.subscriptions: dict[tuple[str, str], Subscription] = {}
+        """Subscriptions of ours, by Call-ID and our tag: their dialogs are made by whoever notifies first."""
         self._ringing: dict[int, IncomingCall] = {}
         """Calls that are not answered yet, by their transaction."""
         self._calls: asyncio.Queue[IncomingCall | None] = asyncio.Queue(_WAITING)
@@ -115,7 +118,10 @@ class Dispatch:
         call = self.dialogs.get(key)
         method = message.method
         if call is None:
-            if method != "ACK":
+            subscription = self.subscriptions.get(key[:2]) if method == "NOTIFY" else None
+            if subscription is not None:
+                subscription.on_notify(incoming)
+            elif method != "ACK":
                 self._refuse(incoming, 481)
             return
         if method == "ACK":
