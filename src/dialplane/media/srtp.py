@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dialplane.errors import DialplaneError
+from dialplane.errors import DialplaneError, ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 class MissingExtraError(DialplaneError):
     """What was asked for needs an extra that is not installed."""
+
+    status = ExitStatus.UNAVAILABLE
 
 
 def _library() -> object:

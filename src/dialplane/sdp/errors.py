@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialplane.errors import DataError, DialplaneError
+from dialplane.errors import DataError, DialplaneError, ExitStatus
 
 
 class SdpError(DataError):
@@ -19,6 +19,7 @@ class SdpError(DataError):
 class NegotiationError(DialplaneError):
     """Offer and answer do not go together. ``response`` is the SIP status for whoever sent what was refused."""
 
+    status = ExitStatus.REFUSED
     response = 488
     """Not Acceptable Here, RFC 3261 §21.4.26."""
 
