@@ -65,6 +65,8 @@ class UserAgent:
         A server that every request goes to first (outbound proxy): ``192.0.2.1:5060`` or a SIP URI.
     ``host``, ``port``
         Where to listen, for UDP and TCP alike.
+    ``most_calls``
+        Calls at one time; whoever calls beyond is told 503.
     ``session_expires``
         Seconds after which a call ends that nobody refreshes (RFC 4028); 0: we ask for none.
     """
@@ -88,6 +90,7 @@ class UserAgent:
         user_agent: str = "dialplane",
         resolver: Resolver | None = None,
         transports: Transports | None = None,
+        most_calls: int = 1000,
         t1: float = 0.5,
     ) -> None:
         self.aor = _sip_uri(aor)
@@ -102,6 +105,7 @@ class UserAgent:
         self.registrations: list[Registration] = []
         self._user_agent = user_agent
         self._expires = expires
+        self._most_calls = most_calls
         self._host = host
         self._registrars = _registrars(register if register is not None else password is not None, uri)
         transports = transports or SocketTransports(host=host, port=port, tls=tls)
@@ -289,10 +293,16 @@ class UserAgent:
             body=body,
         )
 
-    def contact(self, flow: Flow, *, outbound: bool = True) -> str:
-        """Where we are reached by a flow; ``ob`` when that flow is to be used (RFC 5626 §4.3)."""
+    def contact(self, flow: Flow, *, outbound: bool = True, is_sips: bool | None = None) -> str:
+        """Where we are reached by a flow; ``ob`` when that flow is to be used (RFC 5626 §4.3).
+
+        A sips URI where the request has one (RFC 3261 §8.1.1.8, §12.1.1).
+        """
         has_outbound = outbound and any(one.has_outbound and one.flow is flow for one in self.registrations)
-        return f"<sip:{self.user}@{flow.contact_host}{';ob' if has_outbound else ''}>"
+        end = ";ob>" if has_outbound else ">"
+        if (self.aor.startswith("sips:") if is_sips is None else is_sips) and flow.transport == "TLS":
+            return f"<sips:{self.user}@{flow.contact_host.partition(';')[0]}{end}"
+        return f"<sip:{self.user}@{flow.contact_host}{end}"
 
     def identity_fields(self) -> list[tuple[str, str]]:
         """Header fields of every call of ours."""
@@ -317,6 +327,11 @@ class UserAgent:
     def remember(self, call: Call) -> None:
         """A call that is to be hung up when we close."""
         self._calls.add(call)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many calls as there may be."""
+        return len(self._calls) >= self._most_calls
 
     def forget(self, call: Call) -> None:
         """A call that is over."""

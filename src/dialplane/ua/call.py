@@ -72,6 +72,8 @@ class Call:
         self.peer_allows: frozenset[str] = frozenset()
         self.peer_supports: frozenset[str] = frozenset()
         self.flow: Flow | None = None
+        self.is_sips = False
+        """Whether every hop must be secure. RFC 3261 §26.2.2."""
         self._client = agent.client
         self._endpoint = agent.endpoint
         self._events: deque[CallEvent] = deque(maxlen=_KEPT_EVENTS)
@@ -210,7 +212,7 @@ class Call:
     def contact(self, flow: Flow | None = None) -> str:
         """The Contact by which the peer reaches us."""
         flow = flow or self.flow
-        return self.agent.contact(flow) if flow is not None else ""
+        return self.agent.contact(flow, is_sips=self.is_sips) if flow is not None else ""
 
     def is_up(self, dialog: Dialog, flow: Flow) -> None:
         """The call is answered."""

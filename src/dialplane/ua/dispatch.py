@@ -165,6 +165,9 @@ class Dispatch:
                 self._refuse(incoming, found)
                 return
             replaces = found
+        if self._agent.is_full:
+            self._refuse(incoming, 503, [("Retry-After", "5")])
+            return
         handler = self._agent.call_handler
         takes = handler is not None or (self._listeners["calls"] and not self._calls.full())
         if self._is_closing or not takes or incoming.id is None:

@@ -54,6 +54,8 @@ class Endpoint:
         self.transports = transports
         self.t1 = t1
         self.watchers: list[Callable[[Literal["in", "out"], Flow, bytes], None]] = []
+        self.dropped = 0
+        """Requests for which there was no room."""
         self._user = user
         self._timer: asyncio.TimerHandle | None = None
         self._armed = float("inf")
@@ -130,9 +132,13 @@ class Endpoint:
     def _on_message(self, message: Message, flow: Flow) -> None:
         for watcher in self.watchers:
             watcher("in", flow, message.raw)
-        self._act(
-            self.transactions.receive(self._loop.time(), message, flow=flow, reliable=flow.reliable, source=flow.remote)
-        )
+        now = self._loop.time()
+        try:
+            actions = self.transactions.receive(now, message, flow=flow, reliable=flow.reliable, source=flow.remote)
+        except OverflowError:
+            self.dropped += 1
+            return
+        self._act(actions)
 
     def _on_lost(self, flow: Flow) -> None:
         self._act(self.transactions.fail(self._loop.time(), flow))

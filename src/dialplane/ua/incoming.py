@@ -47,6 +47,7 @@ class IncomingCall(Call):
         self._tag = new_tag()
         self._early = Dialog.of_request(message, self._tag)
         self.flow = incoming.flow
+        self.is_sips = message.start_line.partition(" ")[2].lower().startswith("sips:")
         self.learn_peer(message)
         self._requires = {tag.lower() for tag in message.elements("Require")}
         self._described = b""

@@ -45,6 +45,7 @@ class OutgoingCall(Call):
     ) -> None:
         super().__init__(agent, media)
         self.uri = uri
+        self.is_sips = uri.startswith("sips:")
         self._fields = list(fields)
         self._follow = follow_redirects
         self._call_id, self._tag = new_call_id(), new_tag()

@@ -47,5 +47,5 @@ def joined(host: str, port: int) -> str:
 
 def contact_host(host: str, port: int, transport: str) -> str:
     """What :attr:`Flow.contact_host` holds."""
-    parameter = "" if transport == "UDP" else f";transport={'tcp' if transport == 'TLS' else transport.lower()}"
+    parameter = "" if transport == "UDP" else f";transport={transport.lower()}"
     return joined(host, port) + parameter

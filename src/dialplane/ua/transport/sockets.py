@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 8.0
 _TRIES = 16
+_MOST_CONNECTIONS = 1024
 
 
 class Transports(Protocol):
@@ -111,13 +112,21 @@ class SocketTransports:
     async def _listen(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         def make() -> StreamFlow:
             return StreamFlow(
-                self._receive, self._ended, port=port, is_secure=context is not None, opened=self._accepted
+                self._receive,
+                self._ended,
+                port=port,
+                is_secure=context is not None,
+                opened=self._accepted,
+                is_accepted=True,
             )
 
         self._servers.append(await asyncio.get_running_loop().create_server(make, host, port, ssl=context))
 
     def _accepted(self, flow: StreamFlow) -> None:
         self._all.add(flow)
+        if len(self._all) > _MOST_CONNECTIONS:
+            flow.close()
+            return
         # RFC 5923: requests to that very address go by this connection.
         self._streams.setdefault((flow.transport, *flow.remote), flow)
 

@@ -11,6 +11,10 @@ from dialplane_native import Framer, Message, ParseError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_FIRST_SECONDS = 10.0
+"""Until the first whole message on a connection that somebody else opened."""
+_MOST_WAITING = 1 << 20
+"""Octets that may wait for a peer that does not read."""
 _PONG_SECONDS = 10.0
 """RFC 5626 §4.4.1: how long an answer to a keep-alive may take."""
 
@@ -28,12 +32,15 @@ class StreamFlow(asyncio.Protocol, Flow):
         port: int | None,
         is_secure: bool,
         opened: Callable[[StreamFlow], None] | None = None,
+        is_accepted: bool = False,
     ) -> None:
         self._receive, self._lost, self._opened = receive, lost, opened
         self._port = port
         self._framer = Framer()
         self._stream: asyncio.Transport | None = None
         self._pong: asyncio.TimerHandle | None = None
+        self._first: asyncio.TimerHandle | None = None
+        self._is_accepted = is_accepted
         self.is_secure = is_secure
         self.transport = "TLS" if is_secure else "TCP"
 
@@ -47,6 +54,8 @@ class StreamFlow(asyncio.Protocol, Flow):
         self.contact_host = contact_host(host, port, self.transport)
         if self._opened is not None:
             self._opened(self)
+        if self._is_accepted:
+            self._first = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self.close)
 
     def data_received(self, data: bytes) -> None:
         """Some octets. What cannot be cut into messages ends the connection (RFC 3261 §18.3)."""
@@ -61,13 +70,17 @@ class StreamFlow(asyncio.Protocol, Flow):
         pings = self._framer.take_keep_alives()
         if pings and self._stream is not None:
             self._stream.write(b"\r\n" * pings)
+        if messages and self._first is not None:
+            self._first.cancel()
+            self._first = None
         for message in messages:
             self._receive(message, self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The connection is gone."""
-        if self._pong is not None:
-            self._pong.cancel()
+        for timer in (self._pong, self._first):
+            if timer is not None:
+                timer.cancel()
         self._stream = None
         self._lost(self)
 
@@ -80,6 +93,9 @@ class StreamFlow(asyncio.Protocol, Flow):
         """One message."""
         if self._stream is None or self._stream.is_closing():
             raise FlowError(f"the connection to {joined(*self.remote)} is closed")
+        if self._stream.get_write_buffer_size() > _MOST_WAITING:
+            self._stream.abort()
+            raise FlowError(f"{joined(*self.remote)} does not read what it is sent")
         self._stream.write(data)
 
     def keep_alive(self) -> None:
