@@ -64,19 +64,29 @@ def sine(frequencies, double amplitude, double rate, long start, Py_ssize_t coun
         raise ValueError("the tones together are louder than 16 bits can hold")
     cdef bytes result = PyBytes_FromStringAndSize(NULL, 2 * count)
     cdef char *out = PyBytes_AS_STRING(result)
-    cdef double turns[8]
+    # sin(x + w) = 2 cos(w) sin(x) - sin(x - w): two sines for each line and piece, not one for each sample.
+    cdef double factor[8]
+    cdef double last[8]
+    cdef double before[8]
+    cdef double turn
     if lines > 8:
         raise ValueError("up to eight tones at the same time")
     cdef Py_ssize_t i, line
     for line in range(lines):
-        turns[line] = 2.0 * M_PI * frequencies[line] / rate
+        turn = 2.0 * M_PI * frequencies[line] / rate
+        factor[line] = 2.0 * cos(turn)
+        last[line] = sin(turn * (start - 1))
+        before[line] = sin(turn * (start - 2))
     cdef double value
     cdef short sample
     with nogil:
         for i in range(count):
             value = 0.0
             for line in range(lines):
-                value += sin(turns[line] * (start + i))
+                turn = factor[line] * last[line] - before[line]
+                before[line] = last[line]
+                last[line] = turn
+                value += turn
             value *= amplitude
             sample = <short>(value + 0.5 if value >= 0 else value - 0.5)
             memcpy(out + 2 * i, &sample, 2)
