@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -121,6 +121,16 @@ def in_thread(work: Callable[[], object]) -> asyncio.Future[object]:
     return asyncio.get_running_loop().run_in_executor(None, work)
 
 
+class Pace:
+    """Lets another thread go on once per packet time of ours."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Semaphore(0)
+
+    def write(self, samples: bytes, rate: int) -> None:
+        self.turn.release()
+
+
 async def test_sound_from_libavformat_is_heard() -> None:
     async with MediaSession(codecs=["PCMA"]) as callee:
         answer = callee.answer(f"{HEAD}m=audio 4 RTP/AVP 8\r\n".encode())
@@ -135,20 +145,10 @@ async def test_sound_from_libavformat_is_heard() -> None:
                     frame.sample_rate, frame.pts = 8000, number * 160
                     frame.planes[0].update(sine((700.0,), 9000, 8000, number * 160, 160))
                     out.mux(stream.encode(frame))
-                    turns[number].result(timeout=10)
+                    assert pace.turn.acquire(timeout=10)
 
-        # One packet for each packet time of ours: the other side has no clock of its own.
-        turns = [Future[None]() for _ in range(100)]
-
-        class Pace:
-            count = 0
-
-            def write(self, samples: bytes, rate: int) -> None:
-                if self.count < 100:
-                    turns[self.count].set_result(None)
-                self.count += 1
-
-        callee.listen(Pace())
+        pace = Pace()  # the other side has no clock of its own
+        callee.listen(pace)
         await in_thread(send)
         windows = [ear.samples[at : at + 3200] for at in range(0, len(ear.samples) - 3200, 1600)]
         assert sum(share(one, 700) > 0.95 for one in windows) >= 10
@@ -185,7 +185,7 @@ async def test_our_sound_is_heard_by_libavformat(tmp_path: Path) -> None:
         await playing
 
 
-def send_video(port: int, frames: int) -> None:
+def send_video(port: int, frames: int, pace: Pace) -> None:
     with av.open(f"rtp://127.0.0.1:{port}", "w", format="rtp") as out:
         stream = out.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
@@ -197,6 +197,7 @@ def send_video(port: int, frames: int) -> None:
                 plane.update(random.Random(number).randbytes(plane.buffer_size))
             frame.pts = number
             out.mux(stream.encode(frame))
+            assert pace.turn.acquire(timeout=10)
         out.mux(stream.encode())
 
 
@@ -221,7 +222,9 @@ async def test_video_is_recorded_and_passed_on(tmp_path: Path) -> None:
         first.video.record(tmp_path / "first.h264")
         first.video.record(tmp_path / "first.rtpdump")
         last.video.record(tmp_path / "last.h264")
-        await in_thread(lambda: send_video(port_of(answer, 1), 20))
+        pace = Pace()
+        first.listen(pace)
+        await in_thread(lambda: send_video(port_of(answer, 1), 20, pace))
         ear = Ear()
         last.listen(ear)
         await ear.hear(0.2)

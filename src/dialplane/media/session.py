@@ -25,7 +25,7 @@ from dialplane.media.sound import Feed, IteratorSource, Pipe, Recording, Sequenc
 from dialplane.media.srtp import Protection, require
 from dialplane.media.statistics import Statistics, statistics_of
 from dialplane.media.transport import PORTS, Transport
-from dialplane.media.video import FORMATS, PERIOD, VideoStream
+from dialplane.media.video import FORMATS, PERIOD, ROOM, VideoStream
 from dialplane.sdp import SUITES, Agreed, Crypto, Direction, Format, Negotiation, State, Stream
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class MediaSession:
         streams = [self._stream("audio", self._open().transport, (*formats, *events), ptime=self._ptime)]
         if self._video_formats:
             if self._video is None:
-                self._video = VideoStream(self._transport())
+                self._video = VideoStream(self._transport(room=ROOM))
             streams.append(self._stream("video", self._video.transport, self._video_formats))
         return streams
 
@@ -187,8 +187,8 @@ class MediaSession:
             crypto=self._keys[kind],
         )
 
-    def _transport(self) -> Transport:
-        return Transport(self._address, ports=self._ports, cname=self._cname, symmetric=self._symmetric)
+    def _transport(self, room: int | None = None) -> Transport:
+        return Transport(self._address, ports=self._ports, cname=self._cname, symmetric=self._symmetric, room=room)
 
     def _open(self) -> AudioStream:
         if self._closed:

@@ -66,8 +66,19 @@ def open_pair(address: str, ports: tuple[int, int] = PORTS) -> tuple[socket.sock
 class Transport:
     """The sockets of a media line, and what RTP and RTCP know of both directions."""
 
-    def __init__(self, address: str, *, ports: tuple[int, int] = PORTS, cname: str, symmetric: bool = True) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        ports: tuple[int, int] = PORTS,
+        cname: str,
+        symmetric: bool = True,
+        room: int | None = None,
+    ) -> None:
+        """``room`` is the receive buffer in octets: a picture comes in a burst."""
         sockets = open_pair(address, ports)
+        if room is not None:
+            sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         self.rtp = Port(sockets[0])
         self.rtcp = Port(sockets[1])
         self.port: int = sockets[0].getsockname()[1]

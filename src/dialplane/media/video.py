@@ -35,6 +35,8 @@ FORMATS = {
 }
 """What can be passed on."""
 PERIOD = 0.01
+ROOM = 1 << 21
+"""Receive buffer: what comes in 10 ms at most is a large picture in one burst, and each packet counts 2,304 octets."""
 HELD = 64
 """Packets that a missing one may hold up."""
 
