@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Dialplane(Server):
     """As installed: bindings in the shared store and, behind it, in SQLite."""
 
+    bindings = True
+
     name = "dialplane"
     about = "one worker, bindings in the shared store and written behind to SQLite each second"
     deferred = 2.0
-    database = "sqlite:dialplane.db"
 
     def __init__(self, program: str) -> None:
         self._program = program
@@ -56,7 +57,7 @@ class Dialplane(Server):
             f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
             '[registrar]\nnat = "never"',
             f"[proxy]\nrecord_route = {json.dumps(job.workload.record_route)}\ntrusted = {trusted}",
-            f"[database]\nurl = {quote(self.database)}\nurgent = 1.0\nrefresh = 1.0",
+            f"[database]\nbindings = {quote(self.bindings)}\nurgent = 1.0\nrefresh = 1.0",
             '[admin]\naddress = ""',
         ]
         rules = {
@@ -90,15 +91,16 @@ class Dialplane(Server):
 
 
 class DialplaneMemory(Dialplane):
-    """Without the database behind the store: survives the death of any process, not a power cut."""
+    """Bindings in the store and not in the database: they survive the death of any process, not a power cut."""
+
+    bindings = False
 
     name = "dialplane-nodb"
     about = "one worker, bindings in the shared store only"
     deferred = 0.0
-    database = "none"
 
     def supports(self, workload: Workload) -> bool:
-        return workload.durable and bool(workload.dialplane)
+        return bool((workload.durable or workload.digest) and workload.dialplane)
 
 
 def find_dialplane() -> str:

@@ -171,6 +171,9 @@ class Database(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     url: str = "sqlite:dialplane.db"
     """``sqlite:FILE`` (relative to ``server.data``), ``postgresql://…``, or ``none``."""
+    bindings: bool = True
+    """Write bindings to the database too. Without it they are in the shared store alone, which the death of any process
+    leaves whole and a power cut does not; subscribers come from the database either way."""
     urgent: Duration = 1.0
     """A new, moved or removed binding is in the database after at most this many seconds."""
     refresh: Duration = 30.0

@@ -74,12 +74,20 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def mirroring(
-    file: Path, store: MemoryStore | Store, *, realm: str | None = None, urgent: float = 0.1, refresh: float = 0.4
+    file: Path,
+    store: MemoryStore | Store,
+    *,
+    realm: str | None = None,
+    urgent: float = 0.1,
+    refresh: float = 0.4,
+    bindings: bool = True,
 ) -> AsyncIterator[Running]:
     base = Config()
     config = msgspec.structs.replace(
         base,
-        database=msgspec.structs.replace(base.database, url=f"sqlite:{file}", urgent=urgent, refresh=refresh),
+        database=msgspec.structs.replace(
+            base.database, url=f"sqlite:{file}", urgent=urgent, refresh=refresh, bindings=bindings
+        ),
         auth=msgspec.structs.replace(base.auth, realm=realm),
     )
     status = MirrorStatus(database=str(file))
@@ -111,6 +119,18 @@ async def test_bindings_come_move_and_go(tmp_path: Path) -> None:
         await running.until(lambda: running.contacts() == ["sip:a2"])
         await running.until(lambda: running.store.backlog() == (0, 0))
         assert running.status.rows_written == 4
+
+
+async def test_bindings_stay_out_of_the_database_on_request(tmp_path: Path) -> None:
+    store = MemoryStore(discarded=True)
+    async with mirroring(tmp_path / "x.db", store, bindings=False) as running:
+        await running.mirror.is_caught_up.wait()
+        assert not store.is_mirrored
+        assert not store.discarded
+        running.store.register(ALICE, bind(ALICE, "a1"))
+        running.sql("INSERT INTO subscriber (username, domain, ha1) VALUES ('bob', 'example.com', ?)", "0" * 32)
+        await running.until(lambda: store.digests)
+    assert running.contacts() == []
 
 
 async def test_a_refresh_waits_and_then_comes_too(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ mirror! {
     }
     Database {
         url: String,
+        bindings: bool,
         urgent: f64,
         refresh: f64,
     }

@@ -34,7 +34,7 @@ pub struct Snapshot {
     /// `Server: name\r\n`, or nothing.
     pub(crate) server: Vec<u8>,
     /// Domain names in lower case.
-    domains: HashSet<Vec<u8>>,
+    domains: HashSet<Vec<u8>, foldhash::fast::RandomState>,
     /// Domains that are addresses.
     addresses: Vec<IpAddr>,
 }
@@ -57,7 +57,7 @@ impl Snapshot {
                 Err(error) => errors.push(error),
             }
         }
-        let (mut domains, mut addresses) = (HashSet::new(), Vec::new());
+        let (mut domains, mut addresses) = (HashSet::default(), Vec::new());
         for (index, domain) in config.domains.iter().enumerate() {
             match Host::parse(domain.as_bytes()) {
                 Some(Host::Name(name)) => drop(domains.insert(name.to_ascii_lowercase())),

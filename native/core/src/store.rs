@@ -37,6 +37,11 @@ pub trait Table {
     /// [`StoreError::Corrupt`] when the record fails its check.
     fn read(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, StoreError>;
 
+    /// Says that `key` will be read or updated soon, so that the memory that takes part can be fetched meanwhile.
+    fn expect(&self, key: &[u8]) {
+        let _ = key;
+    }
+
     /// Reads, changes and writes one record while no other process can change it.
     ///
     /// `change` gets the present value (empty when there is none) and an empty buffer for the next one; it must not block.

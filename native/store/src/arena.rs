@@ -8,6 +8,7 @@ use crate::access::{load, store};
 use crate::layout::{ChunkUse, Meta, PAGE_UNITS, class, shard};
 use crate::shard::Locked;
 use crate::slot;
+use crate::space::WINDOW;
 use dialplane_core::store::StoreError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -144,6 +145,9 @@ impl<'a> Locked<'a> {
         }
         store(&words[1], Meta::free(units).0, Relaxed);
         self.put(shard::SPAN, if rest > 0 { u64::from(span + units) } else { 0 });
+        if rest > 0 && span / WINDOW != (span + units) / WINDOW {
+            self.space.populate(span + units, rest);
+        }
         Ok(span)
     }
 
@@ -179,6 +183,7 @@ impl<'a> Locked<'a> {
             Err(StoreError::Full) => self.space.grow(self.number, ChunkUse::Slots, units.div_ceil(PAGE_UNITS))?,
             made => made?,
         };
+        self.space.populate(chunk.unit(), chunk.units());
         let words = self.space.words(chunk.unit(), 2).ok_or(StoreError::Corrupt)?;
         store(&words[1], Meta::free(chunk.units()).0, Relaxed);
         self.add(shard::TOTAL_UNITS, i64::from(chunk.units()));

@@ -25,6 +25,9 @@ const RESERVE: usize = 1 << 34;
 /// Less is not worth starting with.
 const RESERVE_LEAST: usize = 1 << 26;
 
+/// Units whose pages are asked for together: 256 KiB.
+pub(crate) const WINDOW: u32 = 64 * PAGE_UNITS;
+
 /// The mapped file of one table.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -169,6 +172,17 @@ impl Space {
             return None;
         }
         self.words.get(from..from + words)
+    }
+
+    /// Has the kernel give memory to the pages from `unit` to the end of their window of [`WINDOW`] units, of `units` that
+    /// are about to be used one after the other.
+    pub(crate) fn populate(&self, unit: u32, units: u32) {
+        let units = units.min(WINDOW - unit % WINDOW) as usize;
+        let from = unit as usize * UNIT_WORDS / PAGE_WORDS * PAGE_WORDS;
+        let end = (unit as usize + units) * UNIT_WORDS;
+        if end <= self.extent() as usize * PAGE_WORDS {
+            self.words.populate(from..end);
+        }
     }
 
     /// Shard and tag of a key.

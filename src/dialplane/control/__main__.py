@@ -114,7 +114,7 @@ class Control:
         except OSError:
             # ECONNRESET: the supervisor died before it had read all that we said.
             octets = b""
-        message = json.loads(octets) if octets else {"stop": 1.0}
+        message: dict[str, Any] = json.loads(octets) if octets else {"stop": 1.0}
         if "supervisor" in message:
             self._status.supervisor = message["supervisor"]
         if "stop" in message:

@@ -60,12 +60,15 @@ class Mirror:
 
     async def run(self) -> None:
         """Mirrors until told to stop; then writes what is left, if the database lets us."""
-        self._store.mirror(True)
+        self._store.mirror(self._config.bindings)
+        if not self._config.bindings:
+            self._store.restored()
         pause = 0.25
         while not self._stopping.is_set():
             try:
                 async with self._database:
-                    await self._returning.start()
+                    if self._config.bindings:
+                        await self._returning.start()
                     await self._accounts.start()
                     self.is_caught_up.set()
                     await self._flush(urgent=False)
@@ -86,12 +89,13 @@ class Mirror:
 
     async def _mirror(self) -> None:
         # Half of what is allowed between two looks; the other half is for the write itself.
-        jobs: list[tuple[float, Callable[[], Awaitable[object]]]] = [
-            (self._config.urgent / 2, lambda: self._flush(urgent=True)),
-            (self._config.refresh * 0.75, lambda: self._flush(urgent=False)),
-            (POLL, self._accounts.poll),
-            (POLL, self._returning.poll),
-        ]
+        jobs: list[tuple[float, Callable[[], Awaitable[object]]]] = [(POLL, self._accounts.poll)]
+        if self._config.bindings:
+            jobs += [
+                (self._config.urgent / 2, lambda: self._flush(urgent=True)),
+                (self._config.refresh * 0.75, lambda: self._flush(urgent=False)),
+                (POLL, self._returning.poll),
+            ]
         due = [time.monotonic() + interval for interval, _ in jobs]
         while not self._stopping.is_set():
             next_job = min(range(len(jobs)), key=due.__getitem__)
@@ -105,6 +109,8 @@ class Mirror:
 
     async def _flush(self, *, urgent: bool) -> None:
         """Writes all changes there are, in batches."""
+        if not self._config.bindings:
+            return
         begin = time.monotonic()
         while True:
             rows, has_changed = await self._database.write_changes(self._store, urgent=urgent, limit=BATCH)

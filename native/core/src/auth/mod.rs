@@ -323,12 +323,19 @@ impl Authenticator {
             });
         let known = if found { Credential::read(record).ok() } else { None };
         let known = known.and_then(|credential| credential.ha1(answer.algorithm, form));
-        let decoy = self.decoy(username);
-        let ha1 = known.unwrap_or(&decoy[..answer.algorithm.digest_len()]);
+        // Made only when it is needed: it takes about as long as reading the record that is not there.
+        let decoy;
+        let ha1 = match known {
+            Some(ha1) => ha1,
+            None => {
+                decoy = self.decoy(username);
+                &decoy[..answer.algorithm.digest_len()]
+            }
+        };
         let StartLine::Request { method_name: method, .. } = attempt.request.start_line() else { return false };
         let hashed = Hashed { method, uri: answer.uri, nonce: answer.nonce, nc: answer.nc, cnonce: answer.cnonce };
         let right = answer.algorithm.response(ha1, &hashed, text).is_hex(answer.response);
-        // Both are always asked, so that whether the user exists does not show in the time.
+        // Hashed and compared in either case, so that whether the user exists does not show in the time.
         right & known.is_some()
     }
 

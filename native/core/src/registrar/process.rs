@@ -120,6 +120,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         if aor.len() > MOST_AOR || aor.iter().any(u8::is_ascii_control) {
             return Err(Answer::status(404));
         }
+        self.store.bindings().expect(aor);
         Ok(())
     }
 
