@@ -176,7 +176,7 @@ fn registrar(authenticated: bool) -> Registrar {
         },
         "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
+        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
     });
     let config: Config = serde_json::from_value(config).expect("a configuration");

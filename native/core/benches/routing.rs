@@ -30,7 +30,7 @@ fn config(routes: Value, target_sets: Value) -> Config {
         "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
         "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
+        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
     }))
     .unwrap()

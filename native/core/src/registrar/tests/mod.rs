@@ -37,7 +37,7 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         },
         "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "urgent": 1.0, "refresh": 30.0},
+        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
     });
     for (table, fields) in changes.as_object().expect("tables") {
