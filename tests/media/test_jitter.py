@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialplane.media.jitter import Held, JitterBuffer, Missing
+from dialplane.media.jitter import MAX_HELD, Held, JitterBuffer, Missing
 
 RATE = 8000
 
@@ -152,6 +152,15 @@ def test_packets_twice_are_played_once() -> None:
             buffer.put(number, number * 160, number * 0.02, 0, b"x")
     assert buffer.counts.duplicate == 10
     assert buffer.depth == 10
+
+
+def test_the_buffer_does_not_grow_without_end() -> None:
+    buffer = JitterBuffer(RATE)
+    for number in range(2000):
+        buffer.put(number, number, 0.0, 0, b"x")
+        buffer.skip(number)
+    assert buffer.depth == MAX_HELD
+    assert buffer.counts.overflow == 2000 - MAX_HELD
 
 
 def test_a_leap_of_the_timestamps_begins_anew() -> None:

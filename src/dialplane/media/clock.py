@@ -1,8 +1,10 @@
 """One clock for all sessions of an event loop: a turn per packet time, and one batch to send.
 
-Time is cut into ticks of 5 ms. A member is due every so many ticks; members of the same packet time are spread over the
-ticks in between, so that 200 calls are four turns of 50. A turn is told the time that the tick stands for, not that at
-which it was run: what a busy process delays, it makes up for, and the timestamps of the packets stay where they belong.
+Time is cut into ticks of 5 ms; what the turns of a tick have made is sent when the next begins, so packets leave in
+step, however long the turns took. A member is due every so many ticks; members of the same packet time are spread over
+the ticks in between, so that 200 calls are four turns of 50. A turn is told the time that the tick stands for, not that
+at which it was run: what a busy process delays, it makes up for, and the timestamps of the packets stay where they
+belong.
 """
 
 from __future__ import annotations
@@ -86,6 +88,7 @@ class Clock:
             self._loop.remove_reader(self._ticker.fileno())
         self._ticker.close()
         self._ticker = None
+        self.outbox.flush()
 
     def _run(self) -> None:
         if self._ticker is None:
@@ -96,8 +99,9 @@ class Clock:
             self._start += (behind - MAX_BEHIND) * TICK
             behind = MAX_BEHIND
         for _ in range(behind):
+            # What the last turn has made leaves at the beginning of this one: how long turns take does not show.
+            self.outbox.flush()
             self._turn()
-        self.outbox.flush()
 
     def _turn(self) -> None:
         self._tick += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+MAX_WAITING = 1000
+
 
 class Digits:
     """An asynchronous iterator of digits; ends with the call."""
@@ -13,8 +15,9 @@ class Digits:
         self._ended = False
 
     def put(self, digit: str) -> None:
-        """A digit has come."""
-        self._queue.put_nowait(digit)
+        """A digit has come; dropped if nobody has listened for a thousand of them."""
+        if self._queue.qsize() < MAX_WAITING:
+            self._queue.put_nowait(digit)
 
     def end(self) -> None:
         """None will come any more."""

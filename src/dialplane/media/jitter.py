@@ -22,6 +22,8 @@ RENEW = 25
 """The percentile is worked out again after so many packets."""
 LEAP = 5.0
 """Seconds by which no network delays."""
+MAX_HELD = 500
+"""Packets in the buffer: ten seconds of 20 ms, more than anybody sends who means it well."""
 MAX_CONCEALED = 5
 """Frames in a row that are concealed; behind that the other side is silent, or gone."""
 
@@ -55,6 +57,8 @@ class Counts(msgspec.Struct):
     dropped: int = 0
     """Packets thrown away to make the delay shorter."""
     resets: int = 0
+    overflow: int = 0
+    """Came when the buffer was full."""
 
 
 class JitterBuffer:
@@ -112,6 +116,9 @@ class JitterBuffer:
         if number in self._held:
             self.counts.duplicate += 1
             return False
+        if len(self._held) >= MAX_HELD:
+            self.counts.overflow += 1
+            return False
         self._measure(number, time)
         self._held[number] = Held(number, time, payload_type, payload)
         return True
@@ -121,7 +128,7 @@ class JitterBuffer:
         if self._newest is None or self._last is None:
             return
         number = self._newest[0] + (sequence - self._newest[0] + 0x8000) % 0x10000 - 0x8000
-        if number > self._last[0]:
+        if number > self._last[0] and len(self._absent) < MAX_HELD:
             self._absent.add(number)
 
     def take(self, now: float) -> Held | Missing:

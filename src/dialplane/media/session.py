@@ -26,6 +26,7 @@ from dialplane.media.srtp import Protection, require
 from dialplane.media.statistics import Statistics, statistics_of
 from dialplane.media.transport import PORTS, Transport
 from dialplane.media.video import FORMATS, PERIOD, ROOM, VideoStream
+from dialplane.media.wire import Outbox
 from dialplane.sdp import SUITES, Agreed, Crypto, Direction, Format, Negotiation, State, Stream
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from dialplane.media.audio import Listener
     from dialplane.media.mixer import Leg
     from dialplane.media.sound import Source
-    from dialplane.media.wire import Outbox
 
 Security = Literal["off", "optional", "required"]
 Playable = str | PathLike[str] | Tone | Iterable[bytes] | AsyncIterable[bytes]
@@ -410,12 +410,16 @@ class MediaSession:
         transports = [stream.transport for stream in (self._audio, self._video) if stream is not None]
         if self._clock is not None:
             self._clock.remove(self)
+            farewell = Outbox()
             for transport in transports:
-                transport.bye(time.monotonic(), self._clock.outbox)
-            self._clock.outbox.flush()
-        self._end_video()
-        if self._audio is not None:
-            self._audio.transport.close()
+                transport.bye(time.monotonic(), farewell)
+            farewell.flush()
+        if self._video is not None:
+            if self._clock is not None:
+                self._clock.remove(self._video)
+            self._video.close()
+        for transport in transports:
+            transport.close()
         for recording in self._recordings:
             recording.close()
         self._ended(finished=False)
