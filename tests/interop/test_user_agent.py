@@ -19,7 +19,7 @@ from .namespace import HOSTS, SUBJECT
 from .sipp import Sipp, finish
 from .softphone import KINDS
 from .sound import seconds_of_tone, write_tone
-from .subject import Server, Setup
+from .subject import EVERYBODY, Server, Setup
 
 TONE, OURS = 1000.0, 600.0
 
@@ -236,3 +236,22 @@ def test_messages_and_a_wrong_password(serve: Callable[[Setup], Server]) -> None
         assert seen == ["hello"]
 
     in_a_loop(work)
+
+
+@differs(kamailio="the control relays to our domain only")
+def test_baresip_is_transferred(serve: Callable[[Setup], Server], tmp_path: Path) -> None:
+    """REFER: it calls carol and tells us about it; then our call is over."""
+    serve(Setup(trusted=EVERYBODY))
+
+    async def work() -> None:
+        carol = UserAgent("sip:carol@example.org", host=HOSTS["carol"], port=5060)
+        calls = echo(carol)
+        async with carol, alice() as agent:
+            call = await agent.call("sip:bob@example.org", media=agent.media())
+            await call.transfer(f"sip:carol@{HOSTS['carol']}")
+            assert call.state is CallState.ENDED
+            assert calls[0].caller.uri.user == "bob"
+            await calls[0].hang_up()
+
+    with KINDS["baresip"]("bob", "builder", TONE, tmp_path):
+        in_a_loop(work)

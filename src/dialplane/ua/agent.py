@@ -26,7 +26,7 @@ from dialplane.ua.resolve import Resolver, SystemResolver, numeric_hop
 from dialplane.ua.subscription import Subscription, accept_of
 from dialplane.ua.transport import SocketTransports
 from dialplane.ua.transport.udp import address_towards
-from dialplane_native import Uri, UriError
+from dialplane_native import DialplaneError, Uri, UriError
 
 if TYPE_CHECKING:
     import ssl
@@ -349,7 +349,9 @@ class UserAgent:
         if task.cancelled():
             return
         error = task.exception()
-        if error is not None and not isinstance(error, UserAgentError):
+        if isinstance(error, UserAgentError | DialplaneError):
+            _log.info("beside: %s", error)
+        elif error is not None:
             _log.error("a task has failed", exc_info=error)
 
     def _require_open(self) -> None:

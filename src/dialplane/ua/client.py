@@ -7,9 +7,9 @@ import contextlib
 import functools
 from typing import TYPE_CHECKING
 
-from dialplane.ua.errors import NoAnswerError, UnreachableError, UserAgentError
+from dialplane.ua.errors import NegotiationError, NoAnswerError, UnreachableError, UserAgentError
 from dialplane.ua.resolve import Hop, Resolver, hop_of, locate
-from dialplane_native import Uri, UriError
+from dialplane_native import DialplaneError, Uri, UriError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,16 @@ class Attempt:
             try:
                 self.on_answer(message, self)
             except UserAgentError as error:
-                self.outcome.set_exception(error)
-                self.outcome.exception()
+                self._fail(error)
+                return
+            except DialplaneError as error:
+                self._fail(NegotiationError(f"the answer of the peer cannot be read: {error}"))
                 return
         self.outcome.set_result(message)
+
+    def _fail(self, error: UserAgentError) -> None:
+        self.outcome.set_exception(error)
+        self.outcome.exception()  # whoever waits still gets it; nobody may be waiting
 
     def on_failure(self, kind: str) -> None:
         """There will be no response."""
@@ -78,12 +84,9 @@ class Attempt:
         name = f"{self.draft.method} to {self.flow}"
         if kind == "timeout":
             seconds = 64 * self._endpoint.t1
-            self.outcome.set_exception(
-                NoAnswerError(f"{name} had no answer within {seconds:g} s: is a SIP server there?")
-            )
+            self._fail(NoAnswerError(f"{name} had no answer within {seconds:g} s: is a SIP server there?"))
         else:
-            self.outcome.set_exception(UnreachableError(f"{name} could not be sent: the connection failed"))
-        self.outcome.exception()  # whoever waits still gets it; nobody may be waiting
+            self._fail(UnreachableError(f"{name} could not be sent: the connection failed"))
 
     def cancel(self, lines: bytes = b"") -> None:
         """Cancels an INVITE, at once or as soon as that is allowed. RFC 3261 §9.1."""

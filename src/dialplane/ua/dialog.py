@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dialplane.ua.draft import Draft, Fields
 
 if TYPE_CHECKING:
-    from dialplane_native import Message
+    from dialplane_native import Message, NameAddr
 
 
 class State(enum.Enum):
@@ -124,8 +124,8 @@ class Dialog:
             local_tag=local_tag,
             remote=_text(bytes(from_)),
             remote_tag=from_.tag or "",
-            target=contact.uri_text if contact is not None else from_.uri_text,
-            routes=tuple(request.elements("Record-Route")),
+            target=_target(contact or from_),
+            routes=_route_set(request),
             local_cseq=0,
             remote_cseq=request.cseq.number,
             is_caller=False,
@@ -144,7 +144,7 @@ class Dialog:
 
     def learn(self, response: Message) -> None:
         """Route set and remote target from the response that made or confirmed it. RFC 3261 §12.1.2, §13.2.2.4."""
-        self.routes = tuple(reversed(response.elements("Record-Route")))
+        self.routes = _route_set(response)[::-1]
         self.refresh(response)
         self.on_event(Event.SUCCESS if (response.status or 0) >= 200 else Event.PROVISIONAL)
 
@@ -152,7 +152,7 @@ class Dialog:
         """A target refresh request, or the 2xx to one, may bring another remote target. RFC 3261 §12.2.1.2, §12.2.2."""
         contact = message.contact
         if contact is not None:
-            self.target = contact.uri_text
+            self.target = _target(contact)
 
     def accepts(self, cseq: int) -> bool:
         """Whether a request comes in order; one with a lower CSeq is answered 500. RFC 3261 §12.2.2."""
@@ -197,6 +197,18 @@ class Dialog:
     def next_hop(self) -> str:
         """The URI that requests of it go to."""
         return _uri_of(self.routes[0]) if self.routes else self.target
+
+
+def _route_set(message: Message) -> tuple[str, ...]:
+    """The URIs in Record-Route with their parameters. RFC 3261 §12.1.1. Raises an error for one that cannot be read."""
+    if "Record-Route" not in message:
+        return ()
+    return tuple(f"<{_target(address)}>" for address in message.record_route)
+
+
+def _target(address: NameAddr) -> str:
+    """A URI of the peer that can be read, without the headers that a request line may not have. RFC 3261 §19.1.1."""
+    return bytes(address.uri).decode("utf-8", "surrogateescape").partition("?")[0]
 
 
 def _text(octets: bytes) -> str:

@@ -11,6 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dialplane.ua.transport.flow import Flow, FlowError
+from dialplane_native import DialplaneError
 from dialplane_native.transactions import Failure, Incoming, Reply, Send, Transactions
 
 if TYPE_CHECKING:
@@ -152,10 +153,18 @@ class Endpoint:
         for action in actions:
             try:
                 self._do(action)
+            except DialplaneError as error:
+                self._refuse(action, error)
             except Exception:
                 # A fault in one call must not take the others with it.
                 _log.exception("a message could not be handled")
         self._arm()
+
+    def _refuse(self, action: Action, error: DialplaneError) -> None:
+        """A field of a message cannot be read. RFC 3261 §8.2; a response that nobody understands is none (§8.1.3)."""
+        _log.info("a message of the peer: %s", error)
+        if isinstance(action, Incoming) and action.id is not None:
+            self.respond(action, error.status or 400, str(error))
 
     def _do(self, action: Any) -> None:  # noqa: ANN401 - told apart by its type, which is quicker than a match
         kind = type(action)

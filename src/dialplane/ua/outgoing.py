@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from dialplane.errors import DialplaneError
+from dialplane import errors
 from dialplane.ua import offeranswer
 from dialplane.ua.call import Call, CallState
-from dialplane.ua.dialog import Dialog, Event, State
+from dialplane.ua.dialog import Dialog, Event
 from dialplane.ua.draft import Draft, Fields, new_call_id, new_tag
 from dialplane.ua.errors import (
     CallEndedError,
@@ -21,6 +21,7 @@ from dialplane.ua.errors import (
 )
 from dialplane.ua.events import EarlyMedia, Ended, Redirected, Ringing
 from dialplane.ua.sessiontimer import least_of
+from dialplane_native import DialplaneError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -189,7 +190,7 @@ class OutgoingCall(Call):
             return
         try:
             self.media.accept(description)
-        except (DialplaneError, ValueError, LookupError):
+        except (errors.DialplaneError, ValueError, LookupError):
             return  # the answer in the 2xx counts
         self.remote_description = description
         self.tell(EarlyMedia(description))
@@ -226,14 +227,22 @@ class OutgoingCall(Call):
     def _on_answer(self, response: Message, attempt: Attempt) -> None:
         """The first 2xx. RFC 3261 §13.2.2.4."""
         tag = response.to.tag or ""
-        dialog = self._early.pop(tag, None)
+        dialog = self._early.get(tag)
         if dialog is None:
             dialog = Dialog.of_response(attempt.draft, response, self._tag)
         else:
             dialog.learn(response)
         dialog.local_cseq = max(dialog.local_cseq, attempt.draft.cseq)
+        self._early.pop(tag, None)
         self._finish_early()
         self.learn_peer(response)
+        try:
+            self._confirm(dialog, response, attempt)
+        except DialplaneError:
+            self.agent.remove_dialog(dialog)
+            raise
+
+    def _confirm(self, dialog: Dialog, response: Message, attempt: Attempt) -> None:
         try:
             answer = self._agree(response.body)
         except NegotiationError:
@@ -283,8 +292,7 @@ class OutgoingCall(Call):
     def _finish_early(self) -> None:
         for dialog in self._early.values():
             dialog.on_event(Event.REFUSAL)
-            if dialog.state is State.TERMINATED:
-                self.agent.remove_dialog(dialog)
+            self.agent.remove_dialog(dialog)
         self._early.clear()
 
 

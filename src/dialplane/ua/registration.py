@@ -95,7 +95,7 @@ class Registration:
             raise rejected(response, "REGISTER")
         self.flow = attempt.flow
         self.expires = self._granted(response, attempt)
-        self.service_route = tuple(response.elements("Service-Route"))
+        self.service_route = tuple(f"<{address.uri_text}>" for address in response.addresses("Service-Route"))
         self.has_outbound = "outbound" in {tag.lower() for tag in response.elements("Require")}
         self._failures = 0
         self._set(RegistrationState.REGISTERED)
