@@ -7,6 +7,8 @@ import io
 import sqlite3
 from typing import TYPE_CHECKING
 
+import trustme
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,6 +44,17 @@ class Data:
                 )
             database.close()
         return path
+
+    def certificate(self) -> tuple[Path, Path]:
+        """Chain and key of a certificate for our domain, for TLS; nobody checks who signed it."""
+        chain, key = self._folder / "chain.pem", self._folder / "key.pem"
+        if not chain.exists():
+            issued = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert(
+                "bench.example", key_type=trustme.KeyType.ECDSA
+            )
+            issued.private_key_pem.write_to_path(key)
+            chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+        return chain, key
 
     def table(self, count: int) -> Path:
         """A table of so many numbers, as CSV."""

@@ -53,12 +53,14 @@ class Workload:
     kind: str = "cpu"
     """``cpu``, ``rate``, ``latency``, ``memory``, ``open``, ``start`` or ``spread``."""
     dialplane: str = ""
-    """Routing rule of dialplane: ``call``, ``forward``, ``register``, ``redirect``, ``rules`` or ``table``; empty: it
-    takes no part."""
+    """Routing rule of dialplane: ``call``, ``forward``, ``register``, ``redirect``, ``rules``, ``streams`` or
+    ``table``; empty: it takes no part."""
     floor: tuple[str, int] | None = None
     """Mode of the relay, and for ``reply`` the size of what it sends."""
     durable: bool = False
     """Also measured with the other choice of database."""
+    transport: str = "udp"
+    """By which the load reaches the server: ``udp``, ``tcp``, ``tls`` or ``ws``."""
     stateful: bool = False
     """Transactions are kept."""
     record_route: bool = False
@@ -91,6 +93,8 @@ class Scale:
     """Registered users of the workloads that look callees up."""
     rules: int = 1_000
     """Each with as many prefixes."""
+    connections: int = 1_000
+    """Of the workloads over TCP, TLS and WebSocket."""
     open: int = 50_000
     """Calls that are left ringing while the memory is read."""
     extras: bool = field(default=True)
@@ -104,6 +108,7 @@ QUICK = Scale(
     few=1_000,
     many=4_000,
     callees=2_000,
+    connections=100,
     open=2_000,
     warmup=1_000,
     bindings=(4_000,),
@@ -138,6 +143,7 @@ def all_workloads(scale: Scale) -> list[Workload]:
         call(scale),
         lookup_call(scale),
         fork(scale),
+        *(streams(scale, transport) for transport in ("tcp", "tls", "ws")),
         register(scale),
         digest(scale, "MD5"),
         digest(scale, "SHA-256"),
@@ -245,6 +251,19 @@ def fork(scale: Scale) -> Workload:
         users=3 * scale.callees,
         most_rounds=3,
     )
+
+
+def streams(scale: Scale, transport: str) -> Workload:
+    """Request and response over many connections to the server, and one from it to the UAS by TCP."""
+    connections = ("--transport", transport, "--senders", str(scale.connections))
+    phase = Phase(
+        transport,
+        f"request and response, {scale.connections:,} connections, {transport.upper()}",
+        ("exchange", *connections, "--warmup", str(scale.warmup // 2), "--seconds", f"{scale.seconds:g}"),
+        messages="2 in, 2 out",
+        budget=0.5,
+    )
+    return Workload(transport, transport, (phase,), dialplane="streams", transport=transport, most_rounds=3)
 
 
 def rules(scale: Scale) -> Workload:

@@ -53,7 +53,7 @@ class Dialplane(Server):
             f'domains = ["{DOMAIN}"]',
             f'[server]\nworkers = {job.workers}\ndata = {quote(str(job.folder / "data"))}\nname = ""',
             'log_level = "error"',
-            f'[[listen]]\naddress = "udp:{HOST}:{PORT}"',
+            *self._listen(job),
             f'[auth]\nrealm = "{DOMAIN}"\nalgorithms = [{algorithm}]\nregister = {digest}\ncalls = false',
             '[registrar]\nnat = "never"',
             f"[proxy]\nrecord_route = {json.dumps(job.workload.record_route)}\ntrusted = {trusted}",
@@ -63,6 +63,7 @@ class Dialplane(Server):
         rules = {
             "forward": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT}"',
             "call": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT}"\nmode = "stateful"',
+            "streams": f'[[route]]\nforward = "sip:{HOST}:{UAS_PORT};transport=tcp"',
             "redirect": '[[route]]\nmethods = ["INVITE"]\nredirect = { lookup = true }',
             "table": '[[route]]\nmethods = ["INVITE"]\nredirect = { table = "numbers" }',
         }
@@ -74,6 +75,23 @@ class Dialplane(Server):
         if rule := rules.get(job.workload.dialplane):
             text.append(rule)
         return "\n".join(text) + "\n"
+
+    @staticmethod
+    def _listen(job: Job) -> list[str]:
+        """What it listens on; a port for TCP takes WebSockets too. Connections wait for their first message."""
+        transport = job.workload.transport
+        if transport == "udp":
+            return [f'[[listen]]\naddress = "udp:{HOST}:{PORT}"']
+        patience = "[connections]\nfirst = 60.0"
+        if transport != "tls":
+            return [patience, f'[[listen]]\naddress = "tcp:{HOST}:{PORT}"']
+        chain, key = job.data.certificate()
+        return [
+            patience,
+            f'[[listen]]\naddress = "tls:{HOST}:{PORT}"',
+            f'[[listen]]\naddress = "tcp:{HOST}:{PORT + 1}"',
+            f"[[certificate]]\nchain = {json.dumps(str(chain))}\nkey = {json.dumps(str(key))}",
+        ]
 
     @staticmethod
     def _prefixes(number: int) -> str:

@@ -43,8 +43,15 @@ class Kamailio(Server):
         return [
             *(self._program, "-f", str(self._config(job.workload)), "-DD", "-E", "-w", folder, "-Y", folder),
             *("-x", "fm", "-m", str(megabytes(job.workload)), "-M", "256", "-b", str(4 << 20)),
-            *("-n", str(job.workers), *touch),
+            *("-n", str(job.workers), "-N", "1", *touch, *self._certificate(job)),
         ]
+
+    @staticmethod
+    def _certificate(job: Job) -> list[str]:
+        if job.workload.transport != "tls":
+            return []
+        chain, key = job.data.certificate()
+        return ["-A", f'CERTIFICATE="{chain}"', "-A", f'PRIVATE_KEY="{key}"']
 
     @staticmethod
     def _write_database(job: Job) -> None:

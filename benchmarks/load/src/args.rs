@@ -2,6 +2,7 @@
 
 use crate::digest::Algorithm;
 use crate::session::{Goal, Idle, Pace};
+use crate::streams::Transport;
 use lexopt::prelude::*;
 use std::net::SocketAddrV4;
 
@@ -60,6 +61,7 @@ pub struct Args {
     pub threads: u16,
     pub seed: u64,
     pub segments: bool,
+    pub transport: Transport,
     pub pause: Option<u64>,
     pub sleep: bool,
     pub show: u64,
@@ -89,6 +91,8 @@ addresses
   --uac HOST:PORT      first sender; more use the ports behind it   [127.0.0.1:16100]
   --uas HOST:PORT      where forwarded requests must arrive         [127.0.0.1:16090]
   --senders N          sender sockets per thread                    [1]
+  --transport udp|tcp|tls|ws  forward, exchange: how the senders reach the server; a sender is then a
+                       connection, and the server opens its own to the UAS by TCP   [udp]
   --threads N          threads; each has its own senders and its own UAS port, so a server of
                        forward and exchange must then route by the request URI   [1]
 
@@ -158,6 +162,7 @@ impl Args {
                 Long("source") => args.table = parser.value()?.parse_with(|s| one_of(s, ["location", "table"]))? == 1,
                 Long("record-route") => args.record_route = true,
                 Long("retransmit") => args.retransmit = parser.value()?.parse()?,
+                Long("transport") => args.transport = parser.value()?.parse_with(transport_named)?,
                 Long("seed") => args.seed = parser.value()?.parse()?,
                 Long("show") => args.show = parser.value()?.parse()?,
                 _ => return Err(arg.unexpected()),
@@ -243,6 +248,7 @@ impl Default for Args {
             threads: 1,
             seed: 1,
             segments: true,
+            transport: Transport::Udp,
             pause: None,
             sleep: false,
             show: 3,
@@ -272,6 +278,13 @@ fn algorithm_named(name: &str) -> Result<Algorithm, String> {
         0 => Algorithm::Md5,
         _ => Algorithm::Sha256,
     })
+}
+
+fn transport_named(name: &str) -> Result<Transport, String> {
+    let all = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws];
+    all.into_iter()
+        .find(|one| one.name().eq_ignore_ascii_case(name))
+        .ok_or_else(|| "must be udp, tcp, tls or ws".into())
 }
 
 fn one_of(word: &str, words: [&str; 2]) -> Result<usize, String> {

@@ -156,8 +156,7 @@ impl Expected<'_> {
                     _ => return Err(Wrong::lines("the server's Via has no branch with the cookie", b"", text)),
                 }
                 continue;
-            } else if self.record_route
-                && (is_named(text, b"Record-Route", b"") || is_named(text, b"Max-Breadth", b""))
+            } else if self.record_route && (is_named(text, b"Record-Route", b"") || is_named(text, b"Max-Breadth", b""))
             {
                 continue;
             } else {

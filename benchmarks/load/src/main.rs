@@ -8,16 +8,19 @@ mod check;
 mod digest;
 mod ident;
 mod message;
+mod net;
 mod reply;
 mod session;
 mod slots;
 mod socket;
 mod stats;
+mod streams;
 mod workload;
 
 use args::{Args, Command};
 use digest::Algorithm;
 use ident::Ident;
+use net::{Datagrams, Net};
 use serde_json::json;
 use session::{Goal, Limits, Session};
 use socket::Socket;
@@ -29,6 +32,7 @@ use std::process::ExitCode;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
+use streams::{Streams, Transport};
 use workload::call::{self, Call};
 use workload::forward::{self, Forward};
 use workload::redirect::{self, Redirect, Source};
@@ -137,13 +141,17 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
     let first = args.uac.port() + thread * args.senders;
     let ports: Vec<u16> = (first..=first + (args.senders - 1)).collect();
     let at = |address: SocketAddrV4, port| SocketAddrV4::new(*address.ip(), port);
-    let mut senders = Vec::new();
-    for port in &ports {
-        senders.push(Socket::open(at(args.uac, *port), args.server, args.segments)?);
-    }
     let uas_address = at(args.uas, args.uas.port() + thread);
+    let locals: Vec<_> = ports.iter().map(|port| at(args.uac, *port)).collect();
     let needs_uas = !matches!(args.command, Command::Register | Command::Redirect);
-    let uas = needs_uas.then(|| Socket::open(uas_address, args.server, args.segments)).transpose()?;
+    let net: Box<dyn Net> = match args.transport {
+        Transport::Udp => {
+            let open = |local| Socket::open(local, args.server, args.segments);
+            let uas = needs_uas.then(|| open(uas_address)).transpose()?;
+            Box::new(Datagrams::new(locals.into_iter().map(open).collect::<io::Result<_>>()?, uas))
+        }
+        transport => Box::new(Streams::open(&locals, args.server, uas_address, transport, Duration::from_secs_f64(args.wait))?),
+    };
 
     let step = u64::from(args.threads);
     let common = Common {
@@ -187,11 +195,13 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
                 size: args.size,
                 target: args.target.clone().unwrap_or_else(|| uas_address.to_string()),
                 uas_port: u64::from(uas_address.port()),
+                transport: args.transport,
             };
             Box::new(Forward::new(common, options)?)
         }
     };
     let numbers = (u64::from(thread), step);
     let limits = Limits { patience: (args.patience * 1e9) as u64, show: args.show };
-    Ok(Session::new(workload, senders, uas, args.pace(), args.idle(), numbers, limits))
+    let net = (net, usize::from(args.senders));
+    Ok(Session::new(workload, net, args.pace(), args.idle(), numbers, limits))
 }

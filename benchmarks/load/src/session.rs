@@ -1,8 +1,8 @@
 //! One thread's loop: send what is due, receive what is there, check, count.
 
-use crate::check::Wrong;
+use crate::net::{End, Net};
 use crate::slots::Slots;
-use crate::socket::{BATCH, Inbox, Outbox, Socket};
+use crate::socket::{BATCH, Outbox};
 use crate::stats::Stats;
 use crate::workload::{Step, Workload};
 use std::io;
@@ -37,15 +37,13 @@ pub enum Idle {
     Sleep,
 }
 
-/// A thread's sockets and state.
+/// A thread's way to the server and its state.
 pub struct Session {
     workload: Box<dyn Workload>,
     slots: Slots,
-    senders: Vec<Socket>,
+    net: Box<dyn Net>,
     outboxes: Vec<Outbox>,
-    uas: Option<Socket>,
     uas_outbox: Outbox,
-    inbox: Inbox,
     idle: Idle,
     clock: Instant,
     /// The next exchange; numbers of one thread are `step` apart.
@@ -63,12 +61,21 @@ pub struct Limits {
     pub show: u64,
 }
 
+impl Limits {
+    /// Prints a refused message, the first few only.
+    fn show(&mut self, message: &[u8], reason: &str) {
+        if self.show > 0 {
+            self.show -= 1;
+            eprintln!("wrong: {reason}\n{}", String::from_utf8_lossy(message));
+        }
+    }
+}
+
 impl Session {
-    /// `first` is the first exchange number, `step` the distance to the next.
+    /// `net` with so many senders; `first` is the first exchange number, `step` the distance to the next.
     pub fn new(
         workload: Box<dyn Workload>,
-        senders: Vec<Socket>,
-        uas: Option<Socket>,
+        (net, senders): (Box<dyn Net>, usize),
         pace: Pace,
         idle: Idle,
         (first, step): (u64, u64),
@@ -81,11 +88,9 @@ impl Session {
         Self {
             workload,
             slots: Slots::new(capacity, step),
-            outboxes: senders.iter().map(|_| Outbox::default()).collect(),
-            senders,
-            uas,
+            outboxes: (0..senders).map(|_| Outbox::default()).collect(),
+            net,
             uas_outbox: Outbox::default(),
-            inbox: Inbox::new(),
             idle,
             clock: Instant::now(),
             next: first,
@@ -207,80 +212,47 @@ impl Session {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for (outbox, socket) in self.outboxes.iter_mut().zip(&self.senders) {
-            if outbox.len() > 0 {
-                outbox.flush(socket)?;
-            }
-        }
-        if let Some(socket) = &self.uas
-            && self.uas_outbox.len() > 0
-        {
-            self.uas_outbox.flush(socket)?;
-        }
-        Ok(())
+        self.net.flush(&mut self.outboxes, &mut self.uas_outbox)
     }
 
-    /// Takes one batch from each socket; returns how many messages.
+    /// Takes some of what has come; returns how many messages.
     fn receive(&mut self, stats: &mut Stats) -> io::Result<usize> {
-        let mut total = 0;
-        if let Some(socket) = &self.uas {
-            let count = self.inbox.receive(socket)?;
-            let now = self.now();
-            for i in 0..count {
-                let step = self.workload.at_uas(self.inbox.datagram(i), &mut self.slots, &mut self.uas_outbox);
-                self.count(i, step, now, stats);
-            }
-            total += count;
-        }
-        for sender in 0..self.senders.len() {
-            let count = self.inbox.receive(&self.senders[sender])?;
-            let now = self.now();
-            for i in 0..count {
-                let datagram = self.inbox.datagram(i);
-                let step = self.workload.at_uac(datagram, sender, &mut self.slots, &mut self.outboxes);
-                self.count(i, step, now, stats);
-            }
-            total += count;
-        }
-        Ok(total)
-    }
-
-    fn count(&mut self, i: usize, step: Result<Step, Wrong>, now: u64, stats: &mut Stats) {
-        match step {
-            Ok(Step::Continues) => (),
-            Ok(Step::Arrived(id)) => {
-                if let Some(began) = self.slots.arrive(id) {
-                    stats.right += 1;
-                    if !self.workload.hears() {
-                        stats.record(began, now);
+        let Self { net, workload, slots, outboxes, uas_outbox, clock, limits, .. } = self;
+        let hears = workload.hears();
+        net.receive(&mut |end, message| {
+            let now = clock.elapsed().as_nanos() as u64;
+            let step = match end {
+                End::Uas => workload.at_uas(message, slots, uas_outbox),
+                End::Uac(sender) => workload.at_uac(message, sender, slots, outboxes),
+            };
+            match step {
+                Ok(Step::Continues) => (),
+                Ok(Step::Arrived(id)) => {
+                    if let Some(began) = slots.arrive(id) {
+                        stats.right += 1;
+                        if !hears {
+                            stats.record(began, now);
+                        }
                     }
                 }
-            }
-            Ok(Step::Heard(id)) => {
-                if let Some(slot) = self.slots.find(id) {
-                    stats.record(slot.began, now);
+                Ok(Step::Heard(id)) => {
+                    if let Some(slot) = slots.find(id) {
+                        stats.record(slot.began, now);
+                    }
+                }
+                Ok(Step::Stray) => {
+                    stats.stray += 1;
+                    limits.show(message, "nobody waits for this message");
+                }
+                Err(wrong) => {
+                    stats.wrong += 1;
+                    if let Some(id) = wrong.exchange {
+                        slots.arrive(id);
+                    }
+                    limits.show(message, &wrong.reason);
                 }
             }
-            Ok(Step::Stray) => {
-                stats.stray += 1;
-                self.show(i, "nobody waits for this message");
-            }
-            Err(wrong) => {
-                stats.wrong += 1;
-                if let Some(id) = wrong.exchange {
-                    self.slots.arrive(id);
-                }
-                self.show(i, &wrong.reason);
-            }
-        }
-    }
-
-    /// Prints a refused message, the first few only.
-    fn show(&mut self, i: usize, reason: &str) {
-        if self.limits.show > 0 {
-            self.limits.show -= 1;
-            eprintln!("wrong: {reason}\n{}", String::from_utf8_lossy(self.inbox.datagram(i)));
-        }
+        })
     }
 
     /// Receives until nothing is under way or nothing has come for `silence`; returns when the last message came.
@@ -299,17 +271,14 @@ impl Session {
         Ok(last)
     }
 
-    fn rest(&self, from: u64) {
+    fn rest(&mut self, from: u64) {
         match self.idle {
             Idle::Spin(pause) => {
                 while self.now() < from + pause {
                     std::hint::spin_loop();
                 }
             }
-            Idle::Sleep => {
-                let sockets: Vec<&Socket> = self.senders.iter().chain(&self.uas).collect();
-                Socket::wait(&sockets, 1);
-            }
+            Idle::Sleep => self.net.wait(),
         }
     }
 

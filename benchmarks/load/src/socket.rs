@@ -87,8 +87,13 @@ impl Outbox {
         self.ends.push(self.bytes.len());
     }
 
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// The messages waiting.
-    #[cfg(test)]
     pub fn messages(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
@@ -100,8 +105,7 @@ impl Outbox {
         while first < self.ends.len() {
             first += self.send_some(socket, first)?;
         }
-        self.bytes.clear();
-        self.ends.clear();
+        self.clear();
         Ok(())
     }
 

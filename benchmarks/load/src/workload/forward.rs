@@ -6,6 +6,7 @@ use crate::ident::{mix, number};
 use crate::message::{Template, Values, is_named};
 use crate::slots::Slots;
 use crate::socket::Outbox;
+use crate::streams::Transport;
 use std::mem;
 use std::ops::Range;
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub target: String,
     /// Port of the UAS.
     pub uas_port: u64,
+    /// What the top Via says.
+    pub transport: Transport,
 }
 
 /// The workload.
@@ -63,6 +66,7 @@ impl Forward {
         let mut requests = Vec::new();
         let mut responses = Vec::new();
         for text in INVITES {
+            let text = &text.replacen("SIP/2.0/UDP", &format!("SIP/2.0/{}", options.transport.name()), 1);
             let request = Template::compile(text, &statics, Some(options.size))?;
             // As the sender gets it, the response is as large as its request.
             let rest = options.size.saturating_sub(STATUS_LINE.len() + request.vias.len());
