@@ -115,9 +115,11 @@ class Section(msgspec.Struct, frozen=True):
 
     def attribute(self, name: str) -> str | None:
         """Value of the first attribute of this name, "" for one without a value; None if there is none."""
-        for attribute in self.attributes():
-            if attribute.name == name:
-                return attribute.value or ""
+        # Not by attributes(): this is asked for many names in each call, and makes no object for those that differ.
+        start = f"{name}:"
+        for type_, value in self.lines:
+            if type_ == "a" and (value == name or value.startswith(start)):
+                return value[len(start) :]
         return None
 
     def attribute_values(self, name: str) -> list[str]:

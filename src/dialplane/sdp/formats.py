@@ -42,6 +42,9 @@ STATIC = {
     34: ("H263", 90000, 1),
 }
 
+STATIC_NUMBERS = {(name.lower(), rate, channels): number for number, (name, rate, channels) in STATIC.items()}
+"""The number of each static type."""
+
 # Formats that go beside a codec and are none: a stream is not accepted for their sake alone.
 AUXILIARY = frozenset({"telephone-event", "cn", "red", "ulpfec", "rtx", "flexfec-03"})
 
@@ -110,13 +113,15 @@ def formats_of(media: Media) -> tuple[Format, ...]:
     """Formats of an RTP stream in order of preference; a number without a meaning is left out."""
     mapped: dict[int, tuple[str, int, int]] = {}
     parameters: dict[str, str] = {}
-    for attribute in media.attributes():
-        if attribute.name == "rtpmap":
-            match = _RTPMAP.match(attribute.value or "")
+    for type_, value in media.lines:
+        if type_ != "a":
+            continue
+        if value.startswith("rtpmap:"):
+            match = _RTPMAP.match(value, 7)
             if match and int(match[3]) > 0:
                 mapped[int(match[1])] = (match[2], int(match[3]), int(match[4] or 1) or 1)
-        elif attribute.name == "fmtp":
-            number, _, text = (attribute.value or "").partition(" ")
+        elif value.startswith("fmtp:"):
+            number, _, text = value[5:].partition(" ")
             parameters[number] = text.strip()
     found = []
     for text in dict.fromkeys(media.formats):

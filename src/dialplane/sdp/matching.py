@@ -13,7 +13,7 @@ import msgspec
 from dialplane.sdp.crypto import SUITES, Crypto, parse_crypto
 from dialplane.sdp.description import Attribute, Connection, Media
 from dialplane.sdp.errors import NegotiationError
-from dialplane.sdp.formats import STATIC, Format, formats_of
+from dialplane.sdp.formats import STATIC, STATIC_NUMBERS, Format, formats_of
 from dialplane.sdp.stream import Agreed, Direction, Stream
 
 if TYPE_CHECKING:
@@ -47,11 +47,10 @@ class Slot:
 
     def numbered(self, wanted: Format, number: int | None) -> Format:
         """The format with the number that we receive it by; ``number`` is the one of the offer that we answer."""
+        static = STATIC_NUMBERS.get((wanted.encoding.lower(), wanted.clock_rate, wanted.channels))
         known = [taken for taken, format_ in self.numbers.items() if format_.matches(wanted)]
-        static = [taken for taken, known_as in STATIC.items() if _is(known_as, wanted)]
-        wishes = [number, *known, *static, wanted.payload_type, *_DYNAMIC]
-        for wish in wishes:
-            if wish is None or (wish in STATIC and not _is(STATIC[wish], wanted)):
+        for wish in (number, *known, static, wanted.payload_type, *_DYNAMIC):
+            if wish is None or (wish in STATIC and wish != static):
                 continue
             holder = self.numbers.get(wish)
             if holder is None or holder.matches(wanted):
@@ -61,16 +60,13 @@ class Slot:
         raise NegotiationError("no payload type is free any more")
 
 
-def _is(known: tuple[str, int, int], wanted: Format) -> bool:
-    return (known[0].lower(), *known[1:]) == (wanted.encoding.lower(), wanted.clock_rate, wanted.channels)
-
-
 def direction_of(description: Description, media: Media) -> Direction:
     """The last direction attribute of the stream, else of the session, else both ways; 0.0.0.0 receives nothing."""
     found = Direction.SENDRECV
     for section in (description.session, media):
-        for attribute in section.attributes():
-            found = _DIRECTIONS.get(attribute.name, found)
+        for type_, value in section.lines:
+            if type_ == "a":
+                found = _DIRECTIONS.get(value, found)
     connection = description.connection(media)
     return found.held if connection is not None and connection.is_hold else found
 
@@ -97,13 +93,14 @@ def answer_media(slot: Slot, offered: Description, media: Media, stream: Stream)
     if media.is_rejected or not _takes(stream, media.protocol):
         return None
     common = []
-    for theirs in formats_of(media):
+    listed = formats_of(media)
+    for theirs in listed:
         ours = next((ours for ours in stream.formats if ours.matches(theirs)), None)
         if ours is not None and ours.any_parameters:
             common.append((msgspec.structs.replace(ours, parameters=theirs.parameters, any_parameters=False), theirs))
         elif ours is not None:
             common.append((ours, theirs))
-    only_auxiliary = all(theirs.is_auxiliary for theirs in formats_of(media))
+    only_auxiliary = all(theirs.is_auxiliary for theirs in listed)
     if not common or (all(theirs.is_auxiliary for _, theirs in common) and not only_auxiliary):
         return None
     crypto: tuple[Crypto, ...] = ()
@@ -154,7 +151,7 @@ def agree(slot: Slot, remote: Description, theirs: Media, ours: Media, *, is_off
 
 
 def _written(media: Media) -> Direction:
-    return next(_DIRECTIONS[attribute.name] for attribute in media.attributes() if attribute.name in _DIRECTIONS)
+    return next(_DIRECTIONS[value] for type_, value in media.lines if type_ == "a" and value in _DIRECTIONS)
 
 
 def _takes(stream: Stream, protocol: str) -> bool:
