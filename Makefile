@@ -30,6 +30,7 @@ export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
 NATIVE_SOURCES := $(shell find native -path native/target -prune -o -path native/fuzz -prune -o -type f \
 	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
 ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
+KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.pyx)))
 CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
@@ -66,9 +67,10 @@ format: $(VENV)/.lock tools  ## Format the sources and apply the safe fixes
 	$(BIN)/ruff format $(PYTHON_SOURCES)
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
-types: build  ## Check types: mypy strict, and the stubs of dialplane_native against the built module
+types: build  ## Check types: mypy strict, and the stubs of dialplane_native and of the kernels against the built modules
 	$(BIN)/mypy --strict src tests/interop tests/hostile
 	$(BIN)/python -m mypy.stubtest dialplane_native
+	$(BIN)/python -m mypy.stubtest --ignore-missing-stub $(KERNELS)
 
 build: $(VENV)/.native $(VENV)/.root  ## Build dialplane-native and dialplane into .venv
 

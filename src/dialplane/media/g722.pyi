@@ -1,5 +1,6 @@
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
+@disjoint_base
 class Encoder:
     """One stream of samples."""
 
@@ -7,6 +8,7 @@ class Encoder:
     def encode(self, samples: Buffer, /) -> bytes:
         """Codes, one octet for two samples."""
 
+@disjoint_base
 class Decoder:
     """One stream of codes."""
 

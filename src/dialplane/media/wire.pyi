@@ -1,8 +1,11 @@
 import socket as sockets
 
+from typing_extensions import disjoint_base
+
 def now() -> float:
     """Seconds of the monotonic clock, which all times here are counted in."""
 
+@disjoint_base
 class Port:
     """One UDP socket: where it sends, and what has come."""
 
@@ -22,16 +25,17 @@ class Port:
     def receive(self) -> list[tuple[bytes, float, tuple[str, int] | None]]:
         """All that has come: octets, monotonic time of arrival, and the source, None for who we send to."""
 
+@disjoint_base
 class Outbox:
     """Datagrams of many ports, sent together."""
 
-    def __init__(self) -> None: ...
     def put(self, port: Port, datagram: bytes) -> None:
         """To be sent at the next ``flush``; nothing happens if the port is directed to nobody."""
 
     def flush(self) -> int:
         """Sends all; gives how many the kernel took. A datagram that it does not take is lost, as on the way."""
 
+@disjoint_base
 class Ticker:
     """A timer that the event loop can watch: readable each ``interval`` seconds."""
 

@@ -232,7 +232,7 @@ cdef class Outbox:
     cdef list ports
     cdef list datagrams
 
-    def __init__(self):
+    def __cinit__(self):
         self.ports = []
         self.datagrams = []
 
