@@ -55,7 +55,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         },
         "proxy": {"record_route": False, "trusted": [], "relay": True, "recurse": False},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
+        "database": {"url": "none", "bindings": True, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
         "target_set": [],
         "table": [],
