@@ -150,7 +150,9 @@ fn session(args: &Args, thread: u16) -> Result<Session, Box<dyn Error>> {
             let uas = needs_uas.then(|| open(uas_address)).transpose()?;
             Box::new(Datagrams::new(locals.into_iter().map(open).collect::<io::Result<_>>()?, uas))
         }
-        transport => Box::new(Streams::open(&locals, args.server, uas_address, transport, Duration::from_secs_f64(args.wait))?),
+        transport => {
+            Box::new(Streams::open(&locals, args.server, uas_address, transport, Duration::from_secs_f64(args.wait))?)
+        }
     };
 
     let step = u64::from(args.threads);
