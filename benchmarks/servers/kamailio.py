@@ -43,15 +43,18 @@ class Kamailio(Server):
         return [
             *(self._program, "-f", str(self._config(job.workload)), "-DD", "-E", "-w", folder, "-Y", folder),
             *("-x", "fm", "-m", str(megabytes(job.workload)), "-M", "256", "-b", str(4 << 20)),
-            *("-n", str(job.workers), "-N", "1", *touch, *self._certificate(job)),
+            *("-n", str(job.workers), *touch, *self._streams(job)),
         ]
 
     @staticmethod
-    def _certificate(job: Job) -> list[str]:
-        if job.workload.transport != "tls":
+    def _streams(job: Job) -> list[str]:
+        """One process for all connections, where there are any; a certificate for TLS."""
+        if job.workload.transport == "udp":
             return []
+        if job.workload.transport != "tls":
+            return ["-N", "1"]
         chain, key = job.data.certificate()
-        return ["-A", f'CERTIFICATE="{chain}"', "-A", f'PRIVATE_KEY="{key}"']
+        return ["-N", "1", "-A", f'CERTIFICATE="{chain}"', "-A", f'PRIVATE_KEY="{key}"']
 
     @staticmethod
     def _write_database(job: Job) -> None:
