@@ -20,6 +20,8 @@ PYTEST_FLAGS ?=
 # The configuration that `make serve` reads; without one the built-in configuration serves on 127.0.0.1:5060.
 FILE ?=
 FUZZ_SECONDS ?= 60
+# auto or classic: how the server of the interop tests spreads datagrams over its workers
+STEERING ?= auto
 # Where `make capi` puts header, libraries and pkg-config file.
 PREFIX ?= $(CURDIR)/.build/capi
 # Under test in `make interop` and `make hostile`: dialplane or kamailio (the control).
@@ -75,7 +77,7 @@ types: build  ## Check types: mypy strict, and the stubs of dialplane_native and
 build: $(VENV)/.native $(VENV)/.root  ## Build dialplane-native and dialplane into .venv
 
 interop: build  ## Run the server against SIPp, sipsak, baresip, linphone and Kamailio (needs root or user namespaces)
-	$(PYTEST) tests/interop $(PYTEST_FLAGS)
+	DIALPLANE_STEERING=$(STEERING) $(PYTEST) tests/interop $(PYTEST_FLAGS)
 
 hostile: build  ## Run the server against torture, malformed and fuzzed messages, in a network namespace of its own
 	$(PYTEST) tests/hostile $(PYTEST_FLAGS)
@@ -95,6 +97,9 @@ fuzz: tools  ## Fuzz each target for FUZZ_SECONDS (60), with the address sanitiz
 
 capi: tools  ## Build the C library and install it into PREFIX (.build/capi)
 	native/capi/install.sh "$(PREFIX)"
+
+steering:  ## Make the kernel's program of its C source (needs clang)
+	python3 native/net/bpf/make.py > native/net/bpf/steer.hex.new && mv native/net/bpf/steer.hex.new native/net/bpf/steer.hex
 
 miri: tools  ## Run the tests of the parser's scanner under Miri (needs nightly Rust with the component miri)
 	cd native && MIRIFLAGS="-Zmiri-disable-isolation" PROPTEST_CASES=4 RUSTFLAGS="-C target-feature=+avx2,+bmi1,+bmi2,+lzcnt,+popcnt" \

@@ -18,11 +18,21 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1)]
 Algorithm: TypeAlias = Literal["SHA-256", "SHA-512-256", "MD5"]
 
 
+SCANNERS = (
+    "friendly-scanner", "friendly-request", "sipvicious", "pplsip", "sipcli", "sipscan", "sip-scan", "siparmyknife",
+    "sundayddr", "vaxsipuseragent", "smap", "iwar", "vaxip", "sivus", "gulp", "sipv",
+)  # fmt: skip
+"""What scanners in use call themselves."""
+
+
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[server]``: the processes."""
 
     workers: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Worker processes; 0 means one for each core that this process may use."""
+    steering: Literal["auto", "classic"] = "auto"
+    """How the kernel picks the worker for a datagram: ``auto`` by an eBPF program, which also drops what banned sources
+    send, where the kernel lets us, else as ``classic``, a program that needs no privilege and sees less."""
     data: str = ""
     """Folder of the shared store and of a relative database; empty means ``$XDG_STATE_HOME/dialplane``."""
     name: str = "dialplane"
@@ -103,6 +113,29 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Contact values of one request."""
     bindings: Annotated[int, Meta(ge=1, le=256)] = 10
     """Bindings of one address-of-record."""
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[guard]``: floods, scanners, guessed passwords, overload. A source is an IPv4 address or an IPv6 /64."""
+
+    allow: list[str] = msgspec.field(default_factory=lambda: ["127.0.0.0/8", "::1"])
+    """Addresses or networks that are never limited nor banned; those of ``proxy.trusted`` never are."""
+    requests: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    """Requests outside dialogs that one source may send in a second; 0 means any number. Beyond: 503."""
+    refused: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
+    """Messages of one source that may come to nothing in a minute (no SIP, no credentials, nobody there); beyond, it is
+    banned. Ten times as many for a source that has shown that it receives our answers."""
+    failures: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
+    """Wrong credentials that one source may send in a minute; beyond, it is banned. Ten times as many as above."""
+    scanners: list[Name] = msgspec.field(default_factory=lambda: list(SCANNERS))
+    """Beginnings of User-Agent, in any case; who sends one gets no answer and is banned."""
+    ban: Annotated[float, Meta(ge=0, le=31_536_000)] = 600.0
+    """How long a ban lasts; 0 means that nobody is banned."""
+    delay: Duration = 0.05
+    """When datagrams wait longer than this for more than a fifth of a second, a growing share of new requests is
+    refused with 503: those of strangers first, never responses, requests in dialogs or emergencies."""
+    emergency: list[Name] = msgspec.field(default_factory=lambda: ["112", "911"])
+    """Numbers or users that are never refused for rate or load, as ``urn:service:sos`` is not."""
 
 
 class Auth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -322,6 +355,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tls: Tls = msgspec.field(default_factory=Tls)
     connections: Connections = msgspec.field(default_factory=Connections)
     limits: Limits = msgspec.field(default_factory=Limits)
+    guard: Guard = msgspec.field(default_factory=Guard)
     auth: Auth = msgspec.field(default_factory=Auth)
     registrar: Registrar = msgspec.field(default_factory=Registrar)
     proxy: Proxy = msgspec.field(default_factory=Proxy)

@@ -27,6 +27,7 @@ CHALLENGE = 96
 _DNS = 53
 
 OPEN = Setup(
+    bans=False,
     host=TARGET[0],
     domains=(
         "example.com",

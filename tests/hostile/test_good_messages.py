@@ -29,6 +29,7 @@ _SECURE_HOPS = ("ss1.example.com", "pb.example.com")
 """Hosts of the Route values with sips."""
 OWN = (TARGET[0], "2001:db8::1")
 FORWARD_ALL = Setup(
+    bans=False,
     host=TARGET[0],
     also=OWN[1:],
     domains=("dialplane.invalid",),

@@ -27,6 +27,9 @@ class NoStore:
     def close(self, clean: bool = False) -> None:
         pass
 
+    def bans(self) -> list[tuple[str, float, str]]:
+        return []
+
 
 def parts(**changes: object) -> Parts:
     """Small programs in the place of worker and control."""
@@ -89,7 +92,7 @@ class Server:
 
 def write_config(file: Path, port: int, *, workers: int = 2, name: str = "one", more: str = "") -> Path:
     file.write_text(
-        f'[server]\nworkers = {workers}\nname = "{name}"\ndata = "{file.parent / "data"}"\n'
+        f'[server]\nworkers = {workers}\nname = "{name}"\ndata = "{file.parent / "data"}"\nsteering = "classic"\n'
         f'[[listen]]\naddress = "udp:127.0.0.1:{port}"\n[admin]\naddress = ""\n[database]\nurl = "none"\n{more}'
     )
     return file

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio
 
 async def test_every_worker_serves_and_a_single_sender_reaches_them_all(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        assert server.supervisor.facts()["spread"] == "by Call-ID"
+        assert server.supervisor.facts()["spread"] == "by Call-ID (classic BPF)"
         seen = {(await server.ask(f"\r\nCall-ID: {n}\r\n\r\n")).split()[0] for n in range(64)}
     assert seen == {"0", "1"}
 
@@ -127,7 +127,7 @@ async def test_when_one_worker_does_not_take_it_the_old_one_stays_everywhere(tmp
         with pytest.raises(ConfigurationError) as raised:
             await server.supervisor.reload()
         if name.startswith("refuse"):
-            assert str(raised.value).endswith("dialplane.toml:12: route[0].uri: not a regular expression")
+            assert str(raised.value).endswith("dialplane.toml:13: route[0].uri: not a regular expression")
         await server.wait_for(lambda: all(keeper.is_ready for keeper in server.supervisor._pool.keepers))
         assert {await server.ask("config") for _ in range(32)} == {"one"}
         assert server.supervisor.reloads == 0

@@ -9,6 +9,7 @@ use dialplane_core::auth::credential::Digests;
 use dialplane_core::auth::nonce::{Freshness, NonceKey};
 use dialplane_core::config::Config;
 use dialplane_core::counter::Counters;
+use dialplane_core::guard::SourceTable;
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport};
 use dialplane_core::registrar::{Register, Registrar, Scratch};
 use dialplane_core::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table};
@@ -17,6 +18,7 @@ use dialplane_core::time::Now;
 use dialplane_syntax::{Index, Limits, Message, check, parse, write_response};
 use std::cell::RefCell;
 use std::hint::black_box;
+use std::sync::atomic::AtomicU64;
 
 const NOW: Now = Now { monotonic_ms: 0, unix_ms: 1_800_000_000_000 };
 
@@ -57,12 +59,14 @@ struct Free {
     credentials: Fixed,
     nonces: AlwaysFresh,
     health: MemoryHealth,
+    sources: SourceTable<Vec<AtomicU64>>,
 }
 
 impl Store for Free {
     type Table = Fixed;
     type Nonces = AlwaysFresh;
     type Health = MemoryHealth;
+    type Words = Vec<AtomicU64>;
 
     fn bindings(&self) -> &Fixed {
         &self.bindings
@@ -78,6 +82,10 @@ impl Store for Free {
 
     fn health(&self) -> &MemoryHealth {
         &self.health
+    }
+
+    fn sources(&self) -> &SourceTable<Vec<AtomicU64>> {
+        &self.sources
     }
 }
 
@@ -103,6 +111,7 @@ impl Case {
                 credentials: fixed(credentials),
                 nonces: AlwaysFresh,
                 health: MemoryHealth::default(),
+                sources: SourceTable::new(Vec::new(), 0),
             },
             text,
             status,
@@ -159,7 +168,7 @@ impl State {
 fn registrar(authenticated: bool) -> Registrar {
     let config = serde_json::json!({
         "domains": ["example.com"],
-        "server": {"workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "server": {"steering": "auto", "workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [], "target_set": [], "table": [], "route": [],
         "certificate": [],
         "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
@@ -167,6 +176,7 @@ fn registrar(authenticated: bool) -> Registrar {
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
         },
+        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
         "auth": {
             "realm": null, "algorithms": ["SHA-256", "SHA-512-256", "MD5"], "nonce_lifetime": 300,
             "register": authenticated, "calls": true

@@ -33,6 +33,7 @@ mirror! {
         tls: Tls,
         connections: Connections,
         limits: Limits,
+        guard: Guard,
         auth: Auth,
         registrar: Registrar,
         proxy: Proxy,
@@ -45,6 +46,7 @@ mirror! {
     }
     Server {
         workers: u16,
+        steering: String,
         data: String,
         name: String,
         log: String,
@@ -81,6 +83,16 @@ mirror! {
         field: usize,
         contacts: usize,
         bindings: usize,
+    }
+    Guard {
+        allow: Vec<String>,
+        requests: u32,
+        refused: u32,
+        failures: u32,
+        scanners: Vec<String>,
+        ban: f64,
+        delay: f64,
+        emergency: Vec<String>,
     }
     Auth {
         realm: Option<String>,

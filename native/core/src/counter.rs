@@ -126,6 +126,16 @@ counters! {
     StoreErrors = "store_errors",
     /// Responses not sent because they would be larger than the unproved request.
     AmplificationAvoided = "amplification_avoided",
+    /// Sources banned.
+    Banned = "sources_banned",
+    /// Messages of banned sources that were dropped unread.
+    BannedDropped = "messages_dropped_banned",
+    /// Requests dropped because their User-Agent is that of a scanner.
+    Scanners = "requests_of_scanners",
+    /// Requests refused because their source sent more than `guard.requests`.
+    RateLimited = "requests_rate_limited",
+    /// Requests refused because there was more to do than could be done (RFC 7339 §5.10).
+    Shed = "requests_shed",
     /// Requests kept in a transaction (RFC 3261 §16.2).
     Contexts = "contexts_begun",
     /// Requests not kept in a transaction because there were too many.

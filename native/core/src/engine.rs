@@ -6,6 +6,8 @@
 
 use crate::counter::{Counter, Counters};
 use crate::failures::Failures;
+use crate::guard::shed::Shed;
+use crate::guard::{Ban, Bucket, act};
 use crate::names::search::{Outcome, Reach};
 use crate::names::{Names, Parked};
 use crate::path::{ConnectionId, Path, WorkerId};
@@ -24,6 +26,7 @@ use crate::trace::Trace;
 use crate::turn::{Step, Turn};
 use crate::unsent::{self, Unsent};
 use dialplane_syntax::{Edits, Index, Limits, parse};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What is to be done with a message.
@@ -54,6 +57,9 @@ pub(crate) struct Work {
     pub auth: crate::auth::Scratch,
     pub registrar: crate::registrar::Scratch,
     pub chance: u64,
+    pub shed: Shed,
+    /// Sources banned and not told yet.
+    pub bans: Vec<Ban>,
     /// What was looked at, for `dialplane explain`; `None` while serving.
     pub trace: Option<Box<Trace>>,
 }
@@ -111,6 +117,8 @@ impl<S: Store> Engine<S> {
             auth: crate::auth::Scratch::default(),
             registrar: crate::registrar::Scratch::default(),
             chance: seed,
+            shed: Shed::default(),
+            bans: Vec::new(),
             trace: None,
         };
         let prober = (worker.0 == 0).then(|| Prober::new(work.draw()));
@@ -139,6 +147,10 @@ impl<S: Store> Engine<S> {
     pub fn handle(&mut self, now: Now, path: &Path, bytes: &[u8], out: &mut Vec<u8>) -> Verdict<'_> {
         self.work.counters.count(Counter::Received);
         self.work.counters.add(Counter::ReceivedBytes, bytes.len() as u64);
+        if self.is_banned(now, path.peer.ip()) {
+            self.work.counters.count(Counter::BannedDropped);
+            return Verdict::Done;
+        }
         self.decide(now, path, bytes, out, self.spread)
     }
 
@@ -159,8 +171,13 @@ impl<S: Store> Engine<S> {
         let message = match parse(bytes, &mut self.index, &self.snapshot.limits) {
             Ok(message) => message,
             Err(error) => {
-                let kind = if is_keep_alive(bytes) { Counter::KeepAlives } else { Counter::Malformed };
-                self.work.counters.count(kind);
+                if is_keep_alive(bytes) {
+                    self.work.counters.count(Counter::KeepAlives);
+                } else {
+                    self.work.counters.count(Counter::Malformed);
+                    let (work, address) = (&mut self.work, path.peer.ip());
+                    act::charge(&self.snapshot, &self.store, work, address, now, Bucket::Refused);
+                }
                 self.work.note(|| format!("not SIP: {} at octet {}", error.kind.as_str(), error.offset));
                 return Verdict::Done;
             }
@@ -302,6 +319,29 @@ impl<S: Store> Engine<S> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         [self.probe_ms, self.contexts.next_ms()].into_iter().flatten().min()
+    }
+
+    /// Whether what comes from this address is dropped unread.
+    #[inline]
+    #[must_use]
+    pub fn is_banned(&self, now: Now, address: IpAddr) -> bool {
+        act::is_banned(&self.snapshot, &self.store, address, now)
+    }
+
+    /// Next source that was banned, for whoever else can stop it.
+    pub fn poll_ban(&mut self) -> Option<Ban> {
+        self.work.bans.pop()
+    }
+
+    /// Says that a batch of messages begins, the first of which has waited for `delay_ms` (0: did not wait).
+    pub fn note_delay(&mut self, now: Now, delay_ms: u64) {
+        self.work.shed.begin_batch(now.monotonic_ms, delay_ms, self.snapshot.guard.delay_ms);
+    }
+
+    /// Whether new requests are refused for want of time.
+    #[must_use]
+    pub fn is_shedding(&self) -> bool {
+        self.work.shed.is_on()
     }
 
     /// Number of requests that are kept in transactions.

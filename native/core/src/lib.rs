@@ -9,6 +9,7 @@ pub mod config;
 pub mod counter;
 pub mod engine;
 mod failures;
+pub mod guard;
 pub mod keys;
 pub mod listener;
 pub mod names;

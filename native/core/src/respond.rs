@@ -1,9 +1,11 @@
 //! Own responses of an element that keeps no transaction. RFC 3261 §8.2.6, §8.2.7, §16.11.
 
 use crate::counter::Counter;
+use crate::guard::Bucket;
 use crate::path::{ConnectionId, Path};
 use crate::proxy::response::reply_address_of_request;
 use crate::snapshot::Snapshot;
+use crate::store::Store;
 use crate::text::push_base32;
 use crate::turn::{Step, Turn};
 use dialplane_syntax::{HeaderId, Message, Method, reason_phrase};
@@ -47,7 +49,7 @@ pub(crate) fn push_tag(
     push_base32(snapshot.keys.tag.hash(scratch), TAG, tag);
 }
 
-impl<S> Turn<'_, '_, S> {
+impl<S: Store> Turn<'_, '_, S> {
     /// Answers the request with a status and nothing else.
     pub(crate) fn refuse(&mut self, status: u16) -> Step {
         self.respond(Answer { status, ..Answer::default() })
@@ -75,6 +77,12 @@ impl<S> Turn<'_, '_, S> {
             return Step::Done;
         }
         self.work.value = tag;
+        if self.work.shed.is_on() {
+            self.tell_load(begin);
+        }
+        if came_to_nothing(answer.status) {
+            self.charge(Bucket::Refused);
+        }
         self.work.counters.count(Counter::answered(answer.status));
         self.work.note(|| format!("answered {} {}", answer.status, reason_phrase(answer.status)));
         Step::Send(Path { connection: ConnectionId(self.path.connection.0), peer, ..*self.path })
@@ -131,6 +139,12 @@ impl<S> Turn<'_, '_, S> {
         let source = self.path.peer;
         dialplane_syntax::write_response(&self.message, answer.status, reason, Some(tag), source, extra, b"", self.out);
     }
+}
+
+/// Whether a request that is answered so was worth nothing to anybody: it cannot be read, has no right, or nobody is there.
+/// What happens to honest requests (a user who is not registered, a call that is over) is none of it.
+fn came_to_nothing(status: u16) -> bool {
+    matches!(status, 400..=407 | 410..=420 | 482 | 483)
 }
 
 /// The lines that do more than inform.

@@ -2,6 +2,7 @@
 
 use crate::access::Networks;
 use crate::config::{Config, ConfigError, name_server};
+use crate::guard::Guard;
 use crate::keys::{Keys, SECRET_LEN};
 use crate::listener::Listener;
 use crate::names;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub struct Snapshot {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) limits: Limits,
+    pub(crate) guard: Guard,
     pub(crate) keys: Keys,
     pub(crate) trusted: Networks,
     pub(crate) routes: RouteTable,
@@ -75,12 +77,14 @@ impl Snapshot {
         }
         let mut collect = |result: Result<_, Vec<ConfigError>>| result.map_err(|more| errors.extend(more)).ok();
         let trusted = collect(Networks::read("proxy.trusted", &config.proxy.trusted));
+        let guard = Guard::build(config).map_err(|more| errors.extend(more)).ok();
         let routes = RouteTable::build(config, tables).map_err(|more| errors.extend(more)).ok();
         let registrar = Registrar::new(config, secret).map_err(|more| errors.extend(more)).ok();
-        match (trusted, routes, registrar) {
-            (Some(trusted), Some(routes), Some(registrar)) if errors.is_empty() => Ok(Self {
+        match (trusted, guard, routes, registrar) {
+            (Some(trusted), Some(guard), Some(routes), Some(registrar)) if errors.is_empty() => Ok(Self {
                 listeners,
                 limits: limits(config),
+                guard,
                 keys: Keys::derive(secret),
                 trusted,
                 routes,

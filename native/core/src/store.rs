@@ -1,5 +1,7 @@
 //! What the engine asks of the shared store. The layout behind it is `dialplane-store`'s; the bytes of a record are ours.
 
+use crate::guard::SourceTable;
+
 /// Why the store could not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
@@ -108,6 +110,11 @@ pub trait NumberTable: Send + Sync {
     fn longest(&self, digits: &[u8]) -> Option<(usize, &[u8])>;
 }
 
+/// Words that all processes of this host share.
+pub trait Words: std::ops::Deref<Target = [std::sync::atomic::AtomicU64]> {}
+
+impl<T: std::ops::Deref<Target = [std::sync::atomic::AtomicU64]>> Words for T {}
+
 /// All that the engine needs, in one place.
 pub trait Store {
     /// Type of the keyed tables.
@@ -116,6 +123,8 @@ pub trait Store {
     type Nonces: Nonces;
     /// Type of the health page.
     type Health: TargetHealth;
+    /// Type of the words behind [`Self::sources`].
+    type Words: Words;
 
     /// Address-of-record (`user@host`, canonical, no scheme) → bindings. RFC 3261 §10.
     fn bindings(&self) -> &Self::Table;
@@ -125,4 +134,6 @@ pub trait Store {
     fn nonces(&self) -> &Self::Nonces;
     /// Health of targets.
     fn health(&self) -> &Self::Health;
+    /// Bans, and what each source may still do.
+    fn sources(&self) -> &SourceTable<Self::Words>;
 }

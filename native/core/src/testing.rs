@@ -2,8 +2,10 @@
 //!
 //! It keeps the promises of [`crate::store`] in the plainest way, so that it can stand as their model.
 
+use crate::guard::SourceTable;
 use crate::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All tables empty. See [`Store`].
@@ -17,12 +19,15 @@ pub struct MemoryStore {
     pub nonces: MemoryNonces,
     /// Health of targets.
     pub health: MemoryHealth,
+    /// Bans and buckets.
+    pub sources: SourceTable<Box<[AtomicU64]>>,
 }
 
 impl Store for MemoryStore {
     type Table = MemoryTable;
     type Nonces = MemoryNonces;
     type Health = MemoryHealth;
+    type Words = Box<[AtomicU64]>;
 
     fn bindings(&self) -> &MemoryTable {
         &self.bindings
@@ -38,6 +43,10 @@ impl Store for MemoryStore {
 
     fn health(&self) -> &MemoryHealth {
         &self.health
+    }
+
+    fn sources(&self) -> &SourceTable<Box<[AtomicU64]>> {
+        &self.sources
     }
 }
 

@@ -85,6 +85,7 @@ impl<S: Store> Turn<'_, '_, S> {
         });
         match forwarded {
             Some(to) => {
+                self.tell_load_upstream(to.peer.ip());
                 self.work.counters.count(Counter::ForwardedResponses);
                 Step::Forward(to)
             }

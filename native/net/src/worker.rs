@@ -10,6 +10,7 @@ use crate::control::{Control, Order};
 use crate::handover::{self, Handover, Kind};
 use crate::page::Page;
 use crate::resolve::Resolver;
+use crate::steer;
 use crate::stream::settings::Settings;
 use crate::stream::streams::Streams;
 use crate::stream::tls::Tls;
@@ -34,6 +35,8 @@ use std::sync::Arc;
 
 /// Batches taken from one socket before the others are looked at.
 const TURNS: usize = 8;
+/// Milliseconds of full batches after which the kernel is asked how long datagrams wait.
+const PRESSURE_MS: u64 = 20;
 /// Event number of the control channel, of the resolver and of what other workers hand over; the sockets count from 0,
 /// and connections have the numbers of [`ConnectionId`].
 const CONTROL: u64 = u64::MAX;
@@ -54,6 +57,8 @@ pub struct Boot {
     pub listeners: Vec<(u8, RawFd)>,
     /// The way to the other workers, if there are any.
     pub handover: Option<handover::Boot>,
+    /// The kernel's program that steers and drops, where it is in use.
+    pub steering: Option<steer::Boot>,
     /// Folder of the shared store.
     pub data: PathBuf,
     /// Folder of the counter pages.
@@ -103,6 +108,7 @@ pub struct Worker<S> {
     id: WorkerId,
     streams: Streams,
     handover: Option<Handover>,
+    kernel: Option<steer::Bans>,
     /// A message that is not in a frame.
     loose: Vec<u8>,
 }
@@ -112,6 +118,10 @@ struct Socket {
     descriptor: OwnedFd,
     /// Whether connections come by it, rather than datagrams.
     is_stream: bool,
+    /// Since when every batch was full.
+    full_since: Option<u64>,
+    /// Whether the kernel notes when datagrams arrive.
+    is_stamped: bool,
 }
 
 impl<S: Store> Worker<S> {
@@ -138,13 +148,15 @@ impl<S: Store> Worker<S> {
             if let Some(number) = numbers.get_mut(usize::from(listener)).filter(|_| !is_stream) {
                 *number = u8::try_from(sockets.len()).ok();
             }
-            sockets.push(Socket { listener: ListenerId(listener), descriptor, is_stream });
+            let listener = ListenerId(listener);
+            sockets.push(Socket { listener, descriptor, is_stream, full_since: None, is_stamped: false });
         }
         let now = clock::now();
         let resolver = Resolver::start(&boot.config.dns).map_err(system("resolver"))?;
         let id = WorkerId(boot.worker);
         let handover = boot.handover.as_ref().map(|boot| Handover::new(id, boot)).transpose();
         let handover = handover.map_err(system("sockets between workers"))?;
+        let kernel = boot.steering.as_ref().map(steer::Bans::new).transpose().map_err(system("maps of the kernel"))?;
         let events = register(&sockets, &control, &resolver, handover.as_ref()).map_err(system("epoll"))?;
         let events = Arc::new(events);
         let page = Page::create(&boot.counters, boot.worker, now.unix_ms)
@@ -172,6 +184,7 @@ impl<S: Store> Worker<S> {
             id,
             streams,
             handover,
+            kernel,
             loose,
         })
     }
@@ -204,6 +217,7 @@ impl<S: Store> Worker<S> {
             }
             self.timers(&mut batch);
             self.settle(&mut batch);
+            self.tell_bans();
             self.page.write(self.engine.counters());
             if stop {
                 return self.finish(&mut batch);
@@ -229,17 +243,20 @@ impl<S: Store> Worker<S> {
         let Some(socket) = self.sockets.get(number) else { return Ok(()) };
         let listener = socket.listener;
         if socket.is_stream {
-            self.streams.accept(clock::now().monotonic_ms, listener, socket.descriptor.as_fd());
+            let (now, engine) = (clock::now(), &self.engine);
+            let is_banned = |address| engine.is_banned(now, address);
+            self.streams.accept(now.monotonic_ms, listener, socket.descriptor.as_fd(), is_banned);
             return Ok(());
         }
         for _ in 0..turns {
             let Some(socket) = self.sockets.get(number) else { return Ok(()) };
             let count = batch.receive(socket.descriptor.as_fd())?;
+            let now = clock::now();
+            self.note_delay(number, count, now, batch);
             if count == 0 {
                 break;
             }
             self.engine.counters_mut().count(Counter::Batches);
-            let now = clock::now();
             for frame in 0..count {
                 self.datagram(now, listener, frame, batch);
             }
@@ -251,6 +268,37 @@ impl<S: Store> Worker<S> {
             }
         }
         Ok(())
+    }
+
+    /// Watches how long datagrams wait. The kernel is asked only about a socket that gave full batches for a while.
+    fn note_delay(&mut self, number: usize, count: usize, now: Now, batch: &Batch) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        if count < udp::BATCH {
+            socket.full_since = None;
+            if socket.is_stamped {
+                self.engine.note_delay(now, 0);
+                // Refused or not, the engine only looks at what comes.
+                socket.is_stamped = self.engine.is_shedding() || udp::stamp(socket.descriptor.as_fd(), false).is_err();
+            }
+        } else if socket.is_stamped {
+            self.engine.note_delay(now, batch.waited_ms(now.unix_ms).unwrap_or(0));
+        } else if now.monotonic_ms - *socket.full_since.get_or_insert(now.monotonic_ms) >= PRESSURE_MS {
+            socket.is_stamped = udp::stamp(socket.descriptor.as_fd(), true).is_ok();
+        }
+    }
+
+    /// Tells of the sources that were banned.
+    fn tell_bans(&mut self) {
+        while let Some(ban) = self.engine.poll_ban() {
+            let now = clock::now();
+            if let Some(kernel) = &self.kernel {
+                // Should the kernel not take it, we drop what comes.
+                let _ = kernel.ban(&ban, now);
+            }
+            let seconds = ban.until_ms.saturating_sub(now.unix_ms) / 1000;
+            let detail = format!("{} for {seconds} s: {}", ban.source, ban.reason.text());
+            self.control.log("warning", "source banned", &detail);
+        }
     }
 
     fn datagram(&mut self, now: Now, listener: ListenerId, frame: usize, batch: &mut Batch) {

@@ -70,6 +70,8 @@ mod _native {
         #[pymodule_export]
         use crate::server::explain::explain;
         #[pymodule_export]
+        use crate::server::steering::PySteering;
+        #[pymodule_export]
         use crate::server::store::{PyStore, record_id_of};
         #[pymodule_export]
         use crate::server::table::compile_table;

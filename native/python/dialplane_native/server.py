@@ -4,6 +4,7 @@ from dialplane_native._native import server as _server
 
 Connection = _server.Connection
 DatabaseError = _server.DatabaseError
+Steering = _server.Steering
 Store = _server.Store
 StoreError = _server.StoreError
 check = _server.check
@@ -18,6 +19,7 @@ run_worker = _server.run_worker
 __all__ = [
     "Connection",
     "DatabaseError",
+    "Steering",
     "Store",
     "StoreError",
     "check",

@@ -125,6 +125,31 @@ class Connection:
         """Closes it, when who uses it has finished. May be called again."""
 
 @final
+class Steering:
+    """The kernel's program that picks the worker for each datagram, and drops what banned sources send.
+
+    ``groups`` are descriptors of datagram sockets, for each address those of its workers in their order. Raises
+    :class:`OSError` where the kernel refuses the program (no privilege, or too old).
+    """
+
+    def __new__(cls, groups: Sequence[Sequence[int]]) -> Self: ...
+    @staticmethod
+    def inherit(descriptors: Sequence[int], workers: int) -> Steering:
+        """Takes over what :meth:`descriptors` gave in a process that was replaced."""
+
+    def descriptors(self) -> list[int]:
+        """Maps for whoever inherits them: bans, settings, dropped datagrams."""
+
+    def dropped(self) -> int:
+        """Datagrams dropped since the start."""
+
+    def ban(self, address: str, seconds: float) -> None:
+        """Drops what the source of ``address`` sends, for ``seconds``."""
+
+    def lift(self, address: str) -> None:
+        """Drops it no longer."""
+
+@final
 class Store:
     """The shared store of one host. ``role`` says what this process does with it.
 
@@ -211,7 +236,19 @@ class Store:
         """A page of the keys of all credentials. Cursor as in :meth:`bindings`."""
 
     def sizes(self) -> dict[str, int]:
-        """``bindings`` (addresses-of-record), ``credentials``, ``octets`` (used of the mapped files)."""
+        """``bindings`` (addresses-of-record), ``credentials``, ``bans``, ``octets`` (used of the mapped files)."""
+
+    def bans(self) -> list[tuple[str, float, str]]:
+        """Bans in force: source (an address, or the /64 of an IPv6 address), Unix time of the end, reason."""
+
+    def ban(self, address: str, seconds: float) -> str:
+        """Bans the source that ``address`` belongs to, for ``seconds``. Returns its name."""
+
+    def tell_bans(self, steering: Steering) -> None:
+        """Tells the kernel's program of all bans."""
+
+    def lift(self, address: str) -> str | None:
+        """Ends the ban of the source that ``address`` belongs to. Returns its name; ``None`` when it was not banned."""
 
     def close(self, clean: bool = False) -> None:
         """Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot."""

@@ -3,10 +3,12 @@
 use crate::folder::{self, OpenError, OpenProblem, Ownership};
 use crate::health::SharedHealth;
 use crate::nonces::SharedNonces;
+use crate::page::SharedWords;
 use crate::place::Boot;
 use crate::secret::{SECRET_LENGTH, secret};
 use crate::space::Unusable;
 use crate::table::SharedTable;
+use dialplane_core::guard::{SourceTable, WORDS};
 use dialplane_core::store::Store;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +40,7 @@ pub struct SharedStore {
     credentials: SharedTable,
     nonces: SharedNonces,
     health: SharedHealth,
+    sources: SourceTable<SharedWords>,
     secret: [u8; SECRET_LENGTH],
     opened: Opened,
     _ownership: Option<Ownership>,
@@ -70,13 +73,17 @@ impl SharedStore {
         let (credentials, credentials_lost) = table(CREDENTIALS)?;
         let nonces = folder.join(NONCES);
         let health = folder.join(HEALTH);
+        let sources = folder.join(SOURCES);
         let secret_path = folder.join(SECRET);
+        let words = SharedWords::open_or_create(&sources, SOURCES_KIND, WORDS).map_err(folder::at(&sources))?;
+        let secret = secret(&secret_path).map_err(folder::at(&secret_path))?;
         Ok(Self {
             bindings,
             credentials,
             nonces: SharedNonces::open_or_create(&nonces).map_err(folder::at(&nonces))?,
             health: SharedHealth::open_or_create(&health).map_err(folder::at(&health))?,
-            secret: secret(&secret_path).map_err(folder::at(&secret_path))?,
+            sources: SourceTable::new(words, seed(&secret)),
+            secret,
             opened: bindings_lost.or(credentials_lost).map_or(Opened::Existing, Opened::Discarded),
             _ownership: Some(ownership),
         })
@@ -86,19 +93,23 @@ impl SharedStore {
         folder::check_proc()?;
         let boot = current_boot()?;
         let not_running = |unusable| OpenError { path: folder.to_owned(), problem: OpenProblem::NotRunning(unusable) };
+        let nonces = folder.join(NONCES);
+        let health = folder.join(HEALTH);
+        let sources = folder.join(SOURCES);
+        let secret_path = folder.join(SECRET);
+        let words = SharedWords::open(&sources, SOURCES_KIND, WORDS).map_err(folder::at(&sources))?;
+        let secret = secret(&secret_path).map_err(folder::at(&secret_path))?;
         let table = |name| {
             let path = folder.join(name);
             SharedTable::open(&path, boot).map_err(folder::at(&path))?.map_err(not_running)
         };
-        let nonces = folder.join(NONCES);
-        let health = folder.join(HEALTH);
-        let secret_path = folder.join(SECRET);
         Ok(Self {
             bindings: table(BINDINGS)?,
             credentials: table(CREDENTIALS)?,
             nonces: SharedNonces::open(&nonces).map_err(folder::at(&nonces))?,
             health: SharedHealth::open(&health).map_err(folder::at(&health))?,
-            secret: secret(&secret_path).map_err(folder::at(&secret_path))?,
+            sources: SourceTable::new(words, seed(&secret)),
+            secret,
             opened: Opened::Existing,
             _ownership: None,
         })
@@ -120,7 +131,7 @@ impl SharedStore {
     /// Octets of all files.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
-        let pages = [self.nonces.octets(), self.health.octets()];
+        let pages = [self.nonces.octets(), self.health.octets(), WORDS as u64 * 8];
         self.bindings.allocated_bytes() + self.credentials.allocated_bytes() + pages.iter().sum::<u64>()
     }
 
@@ -133,6 +144,7 @@ impl SharedStore {
         self.bindings.mark_clean()?;
         self.credentials.mark_clean()?;
         self.nonces.mark_clean()?;
+        self.sources.words().mark_clean()?;
         self.health.mark_clean()
     }
 }
@@ -141,6 +153,7 @@ impl Store for SharedStore {
     type Table = SharedTable;
     type Nonces = SharedNonces;
     type Health = SharedHealth;
+    type Words = SharedWords;
 
     fn bindings(&self) -> &SharedTable {
         &self.bindings
@@ -157,13 +170,24 @@ impl Store for SharedStore {
     fn health(&self) -> &SharedHealth {
         &self.health
     }
+
+    fn sources(&self) -> &SourceTable<SharedWords> {
+        &self.sources
+    }
 }
 
 const BINDINGS: &str = "bindings.store";
 const CREDENTIALS: &str = "credentials.store";
 const NONCES: &str = "nonces.store";
 const HEALTH: &str = "health.store";
+const SOURCES: &str = "sources.store";
+const SOURCES_KIND: u64 = u64::from_le_bytes(*b"sources1");
 const SECRET: &str = "secret";
+
+/// Spreads sources over their table as nobody outside can foresee.
+fn seed(secret: &[u8; SECRET_LENGTH]) -> u64 {
+    secret.first_chunk().map_or(0, |octets| u64::from_le_bytes(*octets)).rotate_left(17)
+}
 
 fn current_boot() -> Result<Boot, OpenError> {
     Boot::current().map_err(folder::at(Path::new("/proc/sys/kernel/random/boot_id")))

@@ -85,6 +85,14 @@ impl<M> ServerInvite<M> {
         Self { state: State::Proceeding { response: None }, reliability }
     }
 
+    /// The final response that is sent until its ACK comes.
+    pub fn rejection(&self) -> Option<&M> {
+        match &self.state {
+            State::Completed { response, .. } => Some(response),
+            State::Proceeding { .. } | State::Confirmed { .. } | State::Accepted { .. } | State::Terminated => None,
+        }
+    }
+
     /// One step of the table.
     pub fn on_event(&mut self, now: u64, event: Event<M>, config: &TimerConfig, sink: &mut impl Sink<M>) -> Taken {
         let reliability = self.reliability;

@@ -21,7 +21,7 @@ HTTP_TIMEOUT = 5.0
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show what the running server does: its processes, what they counted, its store and database."""
-    facts = ask(_folder(config), {"ask": "status"}, timeout=HTTP_TIMEOUT)
+    facts = ask(data_folder(config), {"ask": "status"}, timeout=HTTP_TIMEOUT)
     document = _document(facts)
     if as_json:
         print(json.dumps(document or facts, indent=2))  # noqa: T201 - for programs
@@ -30,7 +30,8 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _show_head(facts)
         _show_processes(facts["workers"], {})
     else:
-        _show_head(document)
+        # Asked a moment ago; the control process hears of it only when a process changes.
+        _show_head(document | {"dropped_by_kernel": facts["dropped_by_kernel"]})
         _show_processes(document["processes"], document["counters"])
         _show_counters(document["counters"])
         _show_data(document["store"], document["database"])
@@ -38,7 +39,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 def reload(config: ConfigOption = None) -> None:
     """Let the running server read its configuration again. When anything is wrong, it goes on with the old one."""
-    answer = ask(_folder(config), {"ask": "reload"})
+    answer = ask(data_folder(config), {"ask": "reload"})
     if problems := answer.get("problems"):
         for problem in problems:
             complain(problem)
@@ -47,7 +48,8 @@ def reload(config: ConfigOption = None) -> None:
     out.print(f"reloaded {answer['file']} ({answer['routes']} rules)", markup=False)
 
 
-def _folder(config: Path | None) -> DataFolder:
+def data_folder(config: Path | None) -> DataFolder:
+    """Where the server of this configuration keeps its data."""
     return DataFolder(Path(effective(config).server.data))
 
 
@@ -70,6 +72,8 @@ def _show_head(document: dict[str, Any]) -> None:
     up = duration(time.time() - document["started"])
     out.print(f"[bold]dialplane {document['version']}[/], up {up}, {document['reloads']} reloads")
     out.print(f"listening on {', '.join(document['listen'])}; datagrams spread: {document['spread']}", markup=False)
+    if dropped := document.get("dropped_by_kernel"):
+        out.print(f"dropped by the kernel, from banned sources: {dropped:,}")
     out.print(f"configuration {document['file'] or 'built-in'}, data in {document['data']}\n", markup=False)
 
 
@@ -116,6 +120,7 @@ def _show_counters(totals: dict[str, int]) -> None:
 def _show_data(store: dict[str, int], database: dict[str, Any]) -> None:
     out.print(
         f"store: {store['bindings']:,} addresses-of-record, {store['credentials']:,} credentials, "
+        f"{store['bans']:,} bans, "
         f"{octets(store['octets'])}; to be written: {store['backlog_urgent']:,}, {store['backlog_refresh']:,} refreshes"
     )
     if database["database"] == "none":

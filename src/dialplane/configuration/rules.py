@@ -45,6 +45,7 @@ def findings(config: Config, base: Path) -> Findings:
     if config.tls.authorities is not None:
         yield from _file(base / config.tls.authorities, ("tls", "authorities"))
     yield from _networks(config.connections.balancers, ("connections", "balancers"))
+    yield from _networks(config.guard.allow, ("guard", "allow"))
     yield from _auth(config.auth)
     yield from _registrar(config.registrar)
     yield from _networks(config.proxy.trusted, ("proxy", "trusted"))

@@ -57,6 +57,7 @@ class StatusCollector(Collector):
         sizes, mirror = self._status.sizes(), self._status.mirror
         yield GaugeMetricFamily("dialplane_accounts", "Addresses-of-record with a binding", sizes.get("bindings", 0))
         yield GaugeMetricFamily("dialplane_credentials", "Subscribers with digests", sizes.get("credentials", 0))
+        yield GaugeMetricFamily("dialplane_bans", "Sources whose messages are dropped", sizes.get("bans", 0))
         yield GaugeMetricFamily("dialplane_store_bytes", "Size of the shared store", sizes.get("octets", 0))
         yield GaugeMetricFamily("dialplane_database_up", "Whether the database answers", float(mirror.connected))
         yield CounterMetricFamily("dialplane_database_failures", "Errors of the database", mirror.failures)

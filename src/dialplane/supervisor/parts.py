@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dialplane.config import Config
     from dialplane.configuration.problem import KeyPath
+    from dialplane_native.server import Steering
 
 
 class SharedStore(Protocol):
@@ -24,6 +25,18 @@ class SharedStore(Protocol):
     @property
     def discarded(self) -> bool:
         """Whether it is empty because it is new or had to be given up."""
+
+    def bans(self) -> list[tuple[str, float, str]]:
+        """Source, Unix time of the end, reason."""
+
+    def ban(self, address: str, seconds: float) -> str:
+        """Returns the name of the source."""
+
+    def lift(self, address: str) -> str | None:
+        """Returns the name of the source, if it was banned."""
+
+    def tell_bans(self, steering: Steering) -> None:
+        """Tells the kernel's program of all bans."""
 
     def close(self, clean: bool = ...) -> None:  # noqa: FBT001 - the native signature
         """``clean``: keep it over a boot."""

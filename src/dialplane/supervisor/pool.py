@@ -130,6 +130,7 @@ class Pool:
                     "workers": self._config.server.workers,
                     "listeners": [[entry, member.fileno()] for entry, member in self._listeners.of_worker(index)],
                     "handover": self._listeners.handover(index),
+                    "steering": self._listeners.steering_maps(),
                     "data": str(self._folder.store),
                     "counters": str(self._folder.counters),
                 },

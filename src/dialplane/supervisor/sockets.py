@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dialplane.config import Config
+    from dialplane_native.server import Steering
 
 RECEIVE_BUFFER = 16 << 20
 """Octets. About 20,000 datagrams of usual size: what may wait while a worker is replaced."""
@@ -44,7 +45,10 @@ class Listeners:
 
     def __init__(self, config: Config) -> None:
         _use_all_descriptors()
+        self.steering: Steering | None = None
+        """The eBPF program of all datagram sockets, where the kernel takes it."""
         self.spread_refusal: OSError | None = None
+        """Why the kernel does not even take the classic one."""
         self.groups: list[list[socket.socket]] = []
         self.inboxes: list[tuple[socket.socket, socket.socket]] = []
         """For each worker, where it reads what others hand over, and where they write it. None for a single worker."""
@@ -53,8 +57,7 @@ class Listeners:
                 group = _open_group(listen_address(entry.address), config.server.workers)
                 opened.callback(_close, group)
                 self.groups.append(group)
-                if len(group) > 1 and group[0].type == socket.SOCK_DGRAM:
-                    self.spread_refusal = spread.attach(group) or self.spread_refusal
+            self._steer(config.server.steering)
             if config.server.workers > 1:
                 for _ in range(config.server.workers):
                     inbox = _open_inbox()
@@ -69,13 +72,21 @@ class Listeners:
 
     def descriptors(self) -> list[int]:
         """Of all sockets of all workers."""
-        return [member.fileno() for group in [*self.groups, *self.inboxes] for member in group]
+        maps = self.steering.descriptors() if self.steering else []
+        return [*(member.fileno() for group in [*self.groups, *self.inboxes] for member in group), *maps]
 
     def handover(self, worker: int) -> dict[str, object] | None:
         """What a worker needs to hand messages to the others, and to take theirs."""
         if not self.inboxes:
             return None
         return {"inbox": self.inboxes[worker][0].fileno(), "others": [other.fileno() for _, other in self.inboxes]}
+
+    def steering_maps(self) -> dict[str, int] | None:
+        """What a worker needs to tell the kernel's program of a ban."""
+        if self.steering is None:
+            return None
+        bans, settings, _ = self.steering.descriptors()
+        return {"bans": bans, "settings": settings, "workers": len(self.groups[0])}
 
     @property
     def spread(self) -> str:
@@ -84,7 +95,9 @@ class Listeners:
             return "one worker"
         if not self._datagram_sockets():
             return "by connection"
-        return "by address" if self.spread_refusal else "by Call-ID"
+        if self.steering is not None:
+            return "by Call-ID (eBPF)"
+        return "by address" if self.spread_refusal else "by Call-ID (classic BPF)"
 
     @property
     def receive_buffer(self) -> int:
@@ -96,6 +109,19 @@ class Listeners:
         """Closes all sockets; what is queued is lost."""
         for group in [*self.groups, *self.inboxes]:
             _close(group)
+
+    def _steer(self, how: str) -> None:
+        groups = [group for group in self.groups if group[0].type == socket.SOCK_DGRAM]
+        if how == "auto" and groups:
+            from dialplane_native.server import Steering  # noqa: PLC0415 - loads the extension only where it is used
+
+            # Without the privilege, or in an old kernel: the other program tells the same, but for bans.
+            with contextlib.suppress(OSError):
+                self.steering = Steering([[member.fileno() for member in group] for group in groups])
+                return
+        for group in groups:
+            if len(group) > 1:
+                self.spread_refusal = spread.attach(group) or self.spread_refusal
 
     def _datagram_sockets(self) -> list[socket.socket]:
         return [member for group in self.groups for member in group if member.type == socket.SOCK_DGRAM]

@@ -19,6 +19,7 @@ from dialplane import __version__
 from dialplane.configuration import ConfigurationError, load, resolve
 from dialplane.errors import DialplaneError, ExitStatus, WriteError
 from dialplane.supervisor.asking import answering
+from dialplane.supervisor.bans import Bans
 from dialplane.supervisor.child import Child
 from dialplane.supervisor.folder import DataFolder
 from dialplane.supervisor.keeper import Keeper
@@ -45,6 +46,7 @@ CONTROL_GRACE = 15.0
 FIXED: dict[str, KeyPath] = {
     "listen": ("listen",),
     "workers": ("server", "workers"),
+    "steering": ("server", "steering"),
     "data": ("server", "data"),
     "admin": ("admin", "address"),
 }
@@ -72,6 +74,7 @@ class Supervisor:
         self._parts = parts or Parts()
         self._on_ready = on_ready
         self._started = time.time()
+        self._bans: Bans
         self._listeners: Listeners
         self._admin: socket.socket | None = None
         self._pool: Pool
@@ -95,6 +98,7 @@ class Supervisor:
             opened.callback(lambda: store.close(clean))
             self._listeners = Listeners(self.config)
             opened.callback(self._listeners.close)
+            self._bans = Bans(store, self._listeners.steering)
             self._admin = open_stream(self.config.admin.address) if self.config.admin.address else None
             if self._admin is not None:
                 opened.callback(self._admin.close)
@@ -148,6 +152,7 @@ class Supervisor:
             "data": self.config.server.data,
             "spread": self._listeners.spread,
             "receive_buffer": self._listeners.receive_buffer,
+            "dropped_by_kernel": self._listeners.steering.dropped() if self._listeners.steering else 0,
             "workers": self._pool.facts(),
             "spare": self._pool.spare_facts(),
             "control": self._control.facts() if self._control else None,
@@ -175,6 +180,7 @@ class Supervisor:
 
     def _in_force(self, config: Config) -> None:
         self.config = config
+        self._bans.adapt(config)
         self.folder.write_effective(msgspec.json.encode(config))
         discard_unused(config, self.folder.tables)
 
@@ -272,18 +278,23 @@ class Supervisor:
             case "status":
                 return self.facts()
             case "reload":
-                try:
-                    await self.reload()
-                except ConfigurationError as error:
-                    return {"problems": [str(problem) for problem in error.problems]}
-                except DialplaneError as error:
-                    return {"problems": [str(error)]}
-                return {"reloaded": True, "routes": len(self.config.route), "file": str(self._file)}
+                return await self._answer_reload()
+            case "ban" | "bans" | "lift":
+                return self._bans.answer(question)
             case "stop":
                 self._stop.set()
                 return {"stopping": True}
             case other:
                 return {"error": f"unknown question {other!r}"}
+
+    async def _answer_reload(self) -> dict[str, Any]:
+        try:
+            await self.reload()
+        except ConfigurationError as error:
+            return {"problems": [str(problem) for problem in error.problems]}
+        except DialplaneError as error:
+            return {"problems": [str(error)]}
+        return {"reloaded": True, "routes": len(self.config.route), "file": str(self._file)}
 
     async def _reload_on_signal(self) -> None:
         try:
@@ -340,6 +351,7 @@ def _fixed_parts(config: Config) -> dict[str, object]:
     return {
         "listen": config.listen,
         "workers": config.server.workers,
+        "steering": config.server.steering,
         "data": config.server.data,
         "admin": config.admin.address,
     }

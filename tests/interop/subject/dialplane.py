@@ -99,7 +99,13 @@ class Dialplane:
             (self._folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
         return {
             "domains": list(setup.domains),
-            "server": {"workers": setup.workers, "data": str(self._folder / "data"), "log": "json"},
+            "server": {
+                "workers": setup.workers,
+                "steering": os.environ.get("DIALPLANE_STEERING", "auto"),
+                "data": str(self._folder / "data"),
+                "log": "json",
+            },
+            "guard": {} if setup.bans else {"ban": 0.0},
             "auth": {
                 "algorithms": list(setup.algorithms),
                 "register": setup.register_auth,

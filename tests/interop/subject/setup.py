@@ -66,6 +66,8 @@ class Setup:
     max_expires: int = 7200
     default_expires: int = 3600
     workers: int = 2
+    bans: bool = True
+    """Whether who sends nothing but nonsense is banned in the end."""
     transports: tuple[str, ...] = ("udp",)
     """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next, ``ws`` on 8080."""
     certificate: tuple[Path, Path] | None = None

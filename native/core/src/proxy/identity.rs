@@ -14,7 +14,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// Asks for credentials until they are right, then tells whether they are those of the user in From. `Err` when the
     /// request must be answered first.
     pub(crate) fn identify(&mut self, request: &Request<'b>) -> Result<Identity, Step> {
-        let snapshot = self.snapshot;
+        let (snapshot, before) = (self.snapshot, self.judgements());
         let authenticator = snapshot.registrar.authenticator();
         let mut aor = std::mem::take(&mut self.work.value);
         let mut lines = self.lines();
@@ -40,6 +40,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             }
         });
         self.work.value = aor;
+        self.judged(before);
         let identity = match verdict {
             Some(Ok(identity)) => Ok(identity),
             Some(Err(answer)) => Err(self.respond(answer)),
@@ -68,7 +69,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
 
     /// A REGISTER for us: §10.3.
     pub(crate) fn register(&mut self, request: &Request<'b>) -> Step {
-        let snapshot = self.snapshot;
+        let (snapshot, before) = (self.snapshot, self.judgements());
         let register = Register {
             message: self.message,
             essentials: &request.essentials,
@@ -80,6 +81,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let (scratch, counters) = (&mut self.work.registrar, &mut self.work.counters);
         let ours = |uri: &dialplane_syntax::SipUri<'_>| snapshot.is_own(uri);
         let answer = snapshot.registrar.handle(self.store, &register, ours, scratch, &mut lines, counters);
+        self.judged(before);
         let answer = Answer { status: answer.status, reason: answer.reason.as_bytes(), lines: &lines };
         let step = self.respond(answer);
         self.work.lines = lines;

@@ -54,6 +54,9 @@ pub(crate) fn handle<S: Store>(turn: &mut Turn<'_, '_, S>) -> Step {
             return turn.respond(Answer { status: rejection.status, reason: rejection.reason.as_bytes(), lines: b"" });
         }
     };
+    if turn.ignores_scanner() {
+        return Step::Done;
+    }
     if !turn.contexts.table.is_empty()
         && let Some(step) = turn.belongs(&essentials)
     {
@@ -63,6 +66,11 @@ pub(crate) fn handle<S: Store>(turn: &mut Turn<'_, '_, S>) -> Step {
         Ok(request) => request,
         Err(step) => return step,
     };
+    if request.routed.authentic {
+        turn.prove();
+    } else if let Some(step) = turn.limit(&request) {
+        return step;
+    }
     turn.route(&request)
 }
 
@@ -78,6 +86,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         };
         if method == Method::Ack && self.is_own_ack(&request) {
             self.work.note(|| "ACK of our own final response: absorbed".into());
+            self.prove();
             return Err(Step::Done);
         }
         // Step 3.

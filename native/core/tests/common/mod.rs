@@ -26,12 +26,13 @@ pub const SELF: &str = "192.0.2.1:5060";
 pub fn config(change: Value) -> Config {
     let mut config = json!({
         "domains": ["example.com"],
-        "server": {"workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "server": {"steering": "auto", "workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [{"address": format!("udp:{SELF}"), "advertise": null}],
         "certificate": [],
         "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
         "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
         "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
+        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
         "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": false},
         "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
         "proxy": {"record_route": false, "trusted": [], "relay": true, "recurse": false},

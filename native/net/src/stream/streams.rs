@@ -18,7 +18,7 @@ use rustix::net::sockopt;
 use rustix::net::{RecvFlags, Shutdown, SocketFlags, SocketType, acceptfrom_with, recv, shutdown, socket_with};
 use rustls::pki_types::ServerName;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -133,15 +133,21 @@ impl Streams {
     }
 
     /// Takes the connections that wait in a listening socket.
-    pub fn accept(&mut self, now_ms: u64, listener: ListenerId, socket: BorrowedFd<'_>) {
+    pub fn accept(
+        &mut self,
+        now_ms: u64,
+        listener: ListenerId,
+        socket: BorrowedFd<'_>,
+        is_banned: impl Fn(IpAddr) -> bool,
+    ) {
         self.is_busy = true;
         for _ in 0..ACCEPTS {
             match acceptfrom_with(socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
-                Ok((accepted, peer)) => {
-                    if let Some(peer) = peer.and_then(|peer| SocketAddr::try_from(peer).ok()) {
-                        self.accepted(now_ms, listener, accepted, peer);
-                    }
-                }
+                Ok((accepted, peer)) => match peer.and_then(|peer| SocketAddr::try_from(peer).ok()) {
+                    Some(peer) if is_banned(peer.ip()) => self.counters.count(Counter::ConnectionsRefused),
+                    Some(peer) => self.accepted(now_ms, listener, accepted, peer),
+                    None => {}
+                },
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(Errno::MFILE | Errno::NFILE) => {
                     self.turn_away(socket);

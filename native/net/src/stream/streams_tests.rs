@@ -41,7 +41,7 @@ impl World {
     fn client(&mut self) -> TcpStream {
         let client = TcpStream::connect(self.listener.local_addr().expect("bound")).expect("it listens");
         client.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
-        self.streams.accept(self.now, ListenerId(0), self.listener.as_fd());
+        self.streams.accept(self.now, ListenerId(0), self.listener.as_fd(), |_| false);
         client
     }
 

@@ -24,6 +24,21 @@ pub fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// Has the kernel note when it gets each datagram of this socket, or not any more. That costs time, so it is asked only of
+/// a socket whose queue is long.
+///
+/// # Errors
+/// The system's error.
+pub fn stamp(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    let value = libc::c_int::from(on);
+    let size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: `value` is an integer of the size told, and the kernel only reads it.
+    let set = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, (&raw const value).cast(), size)
+    };
+    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// What became of a queue that was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -56,6 +71,8 @@ pub struct Batch {
     /// Only to keep alive what `headers` points to.
     _vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
+    /// When the kernel got the first datagram, if the socket says so ([`stamp`]).
+    stamp: Box<Stamp>,
     received: usize,
     own: Vec<u8>,
     queue: Vec<Queued>,
@@ -67,6 +84,14 @@ pub struct Batch {
     send_controls: Box<[Segment]>,
     /// Refusals of segmented sends left before they are given up on this machine.
     segmenting: u32,
+}
+
+/// Control data that says when a datagram arrived (SCM_TIMESTAMPNS).
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Stamp {
+    header: libc::cmsghdr,
+    time: libc::timespec,
 }
 
 /// Control data that asks the kernel to cut one send into datagrams of `size` (UDP_SEGMENT).
@@ -105,6 +130,7 @@ impl Batch {
             names,
             _vectors: vectors,
             headers,
+            stamp: Box::new(empty_stamp()),
             received: 0,
             own: Vec::with_capacity(BATCH * 2048),
             queue: Vec::with_capacity(MOST),
@@ -127,7 +153,11 @@ impl Batch {
             header.msg_hdr.msg_namelen = NAME_LEN;
         }
         self.received = 0;
-        // SAFETY: BATCH headers whose name and vector point into `names` and `memory`, see `new`.
+        let first = &mut self.headers[0].msg_hdr;
+        first.msg_control = (&raw mut *self.stamp).cast();
+        first.msg_controllen = size_of::<Stamp>();
+        // SAFETY: BATCH headers whose name and vector point into `names` and `memory`, see `new`; the control data of the
+        // first is `stamp`, which has the length told.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -148,6 +178,18 @@ impl Batch {
             io::ErrorKind::ConnectionRefused => Ok(0),
             _ => Err(error),
         }
+    }
+
+    /// For how long the first datagram had waited at `unix_ms`; `None` when the kernel did not note when it came.
+    #[must_use]
+    pub fn waited_ms(&self, unix_ms: u64) -> Option<u64> {
+        let (first, stamp) = (&self.headers[0].msg_hdr, &self.stamp);
+        let is_stamp = stamp.header.cmsg_level == libc::SOL_SOCKET && stamp.header.cmsg_type == libc::SCM_TIMESTAMPNS;
+        if self.received == 0 || first.msg_controllen < size_of::<Stamp>() || !is_stamp {
+            return None;
+        }
+        let came_ms = stamp.time.tv_sec as u64 * 1000 + stamp.time.tv_nsec as u64 / 1_000_000;
+        Some(unix_ms.saturating_sub(came_ms))
     }
 
     /// The datagram in frame `i` as received.
@@ -326,6 +368,11 @@ fn empty_name() -> Name {
     unsafe { std::mem::zeroed() }
 }
 
+fn empty_stamp() -> Stamp {
+    let header = libc::cmsghdr { cmsg_len: 0, cmsg_level: 0, cmsg_type: 0 };
+    Stamp { header, time: libc::timespec { tv_sec: 0, tv_nsec: 0 } }
+}
+
 fn segment(size: u16) -> Segment {
     let header = libc::cmsghdr {
         cmsg_len: size_of::<libc::cmsghdr>() + size_of::<u16>(),
@@ -502,6 +549,22 @@ mod tests {
             let (len, _) = client.recv_from(&mut buffer).expect("received");
             assert_eq!(&buffer[..len], expected.as_bytes());
         }
+    }
+
+    #[test]
+    fn the_kernel_says_how_long_a_datagram_waited() {
+        let (server, client) = pair("127.0.0.1:0");
+        let mut batch = Batch::new();
+        let mut waited = |on: bool| {
+            stamp(server.as_fd(), on).expect("an open socket");
+            client.send_to(b"x", server.local_addr().expect("bound")).expect("sent");
+            let sent_ms = crate::clock::now().unix_ms;
+            assert_eq!(batch.receive(server.as_fd()).expect("an open socket"), 1);
+            batch.waited_ms(sent_ms + 7000)
+        };
+        assert_eq!(waited(false), None);
+        assert!(waited(true).is_some_and(|ms| (7000..7100).contains(&ms)));
+        assert_eq!(waited(false), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod linux;
 mod queue;
 
-pub use linux::{Batch, Outcome, adopt};
+pub use linux::{Batch, Outcome, adopt, stamp};
 
 /// Datagrams taken from or given to the kernel in one call.
 pub const BATCH: usize = 64;

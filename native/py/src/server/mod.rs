@@ -7,6 +7,7 @@ pub(crate) mod database;
 pub(crate) mod explain;
 mod read_only;
 mod rows;
+pub(crate) mod steering;
 pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod worker;

@@ -1,7 +1,9 @@
 //! The shared store, looked at and never changed: what `explain` gives to the engine.
 
+use dialplane_core::guard::SourceTable;
 use dialplane_core::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
 use dialplane_store::{SharedHealth, SharedStore, SharedTable};
+use std::sync::atomic::AtomicU64;
 
 /// See the module. Without a store (no server has run) every table is empty.
 #[derive(Debug)]
@@ -10,6 +12,7 @@ pub(super) struct ReadOnly<'s> {
     credentials: Records<'s>,
     nonces: Unused,
     health: Health<'s>,
+    sources: SourceTable<Vec<AtomicU64>>,
 }
 
 impl<'s> ReadOnly<'s> {
@@ -19,6 +22,8 @@ impl<'s> ReadOnly<'s> {
             credentials: Records(store.map(Store::credentials)),
             nonces: Unused,
             health: Health(store.map(Store::health)),
+            // What one message would cost its source is not told.
+            sources: SourceTable::new(Vec::new(), 0),
         }
     }
 }
@@ -27,6 +32,7 @@ impl<'s> Store for ReadOnly<'s> {
     type Table = Records<'s>;
     type Nonces = Unused;
     type Health = Health<'s>;
+    type Words = Vec<AtomicU64>;
 
     fn bindings(&self) -> &Records<'s> {
         &self.bindings
@@ -42,6 +48,10 @@ impl<'s> Store for ReadOnly<'s> {
 
     fn health(&self) -> &Health<'s> {
         &self.health
+    }
+
+    fn sources(&self) -> &SourceTable<Vec<AtomicU64>> {
+        &self.sources
     }
 }
 

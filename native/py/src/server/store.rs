@@ -2,12 +2,15 @@
 
 use super::database::PyConnection;
 use super::rows;
+use super::steering::PySteering;
 use crate::error::store_error;
 use dialplane_core::auth::credential::{self, Digests};
+use dialplane_core::guard::{Ban, Reason, Source};
 use dialplane_core::registrar::prune;
 use dialplane_core::registrar::record::Bindings;
 use dialplane_core::registrar::row::{Row, from_record, record_id, to_record};
 use dialplane_core::store::{Change, Store as _, StoreError, Table as _};
+use dialplane_net::clock;
 use dialplane_store::{Batch, Changes, Cursor, Role, SharedStore};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
@@ -22,6 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[pyo3(name = "record_id", signature = (username, domain))]
 pub(crate) fn record_id_of(username: &str, domain: &str) -> i64 {
     record_id(&rows::aor(username, domain))
+}
+
+/// The source that an address belongs to.
+pub(super) fn source(address: &str) -> PyResult<Source> {
+    address.parse().map_err(|_| PyValueError::new_err(format!("'{address}' is not an address")))
 }
 
 /// Rows that a database keeps for one address-of-record.
@@ -331,8 +339,42 @@ impl PyStore {
         Ok(HashMap::from([
             ("bindings", store.bindings().len()),
             ("credentials", store.credentials().len()),
+            ("bans", store.sources().bans(clock::now().unix_ms).count() as u64),
             ("octets", store.allocated_bytes()),
         ]))
+    }
+
+    /// Bans in force: source, Unix time of the end, reason.
+    fn bans(&self) -> PyResult<Vec<(String, f64, &'static str)>> {
+        let store = self.open()?;
+        let bans = store.sources().bans(clock::now().unix_ms);
+        let mut bans: Vec<_> = bans.map(|ban| (ban.source, ban.until_ms as f64 / 1000.0, ban.reason.text())).collect();
+        bans.sort_by_key(|ban| ban.0);
+        Ok(bans.into_iter().map(|(source, until, reason)| (source.to_string(), until, reason)).collect())
+    }
+
+    /// Bans the source that ``address`` belongs to, for ``seconds``. Returns its name.
+    #[pyo3(signature = (address, seconds))]
+    fn ban(&self, address: &str, seconds: f64) -> PyResult<String> {
+        let now = clock::now().unix_ms;
+        let ban = Ban { source: source(address)?, until_ms: now + (seconds * 1000.0) as u64, reason: Reason::Operator };
+        self.writable()?.sources().ban(ban, now);
+        Ok(ban.source.to_string())
+    }
+
+    /// Tells the kernel's program of all bans.
+    #[pyo3(signature = (steering))]
+    fn tell_bans(&self, steering: &Bound<'_, PySteering>) -> PyResult<()> {
+        let store = self.open()?;
+        steering.get().steering.bans().fill(store.sources().bans(clock::now().unix_ms))?;
+        Ok(())
+    }
+
+    /// Ends the ban of the source that ``address`` belongs to. Returns its name; ``None`` when it was not banned.
+    #[pyo3(signature = (address))]
+    fn lift(&self, address: &str) -> PyResult<Option<String>> {
+        let source = source(address)?;
+        Ok(self.writable()?.sources().lift(source, clock::now().unix_ms).then(|| source.to_string()))
     }
 
     /// Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot.

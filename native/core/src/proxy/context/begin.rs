@@ -26,7 +26,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let key = self.snapshot.keys.transaction.server(&self.message, essentials);
         let (id, _) = self.contexts.table.find(key)?;
         match essentials.cseq.method {
-            Method::Ack => self.acknowledged(id).then_some(Step::Done),
+            Method::Ack => self.acknowledged(id, essentials.to.tag()).then_some(Step::Done),
             Method::Cancel => Some(self.cancelled(id)),
             _ => {
                 self.repeated(id);
@@ -42,20 +42,26 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let Contexts { table, outputs, timers, .. } = &mut *self.contexts;
         let Some(context) = table.get_mut(id) else { return };
         let (now, to) = (self.now.monotonic_ms, context.reply_to);
+        context.credit += self.message.bytes().len() as i64;
         let mut wire = Wire::new(self.out, outputs, to);
         let _ = match &mut context.server {
             Server::Invite(machine) => machine.on_event(now, server_invite::Event::Invite, timers, &mut wire),
             Server::NonInvite(machine) => machine.on_event(now, server_non_invite::Event::Request, timers, &mut wire),
         };
+        context.credit -= wire.sent;
         if wire.trying {
-            self.say_trying(to);
+            self.say_trying(id, to);
         }
     }
 
     /// An ACK with the branch of the INVITE: `true` when it was for our final response.
-    fn acknowledged(&mut self, id: SlotId) -> bool {
+    fn acknowledged(&mut self, id: SlotId, to_tag: Option<&[u8]>) -> bool {
         let Contexts { table, outputs, timers, .. } = &mut *self.contexts;
         let Some(context) = table.get_mut(id) else { return false };
+        let proves = match &context.server {
+            Server::Invite(machine) => machine.rejection().is_some_and(|response| has_tag(response, to_tag)),
+            Server::NonInvite(_) => false,
+        };
         let mut wire = Wire::new(self.out, outputs, context.reply_to);
         let passed = match &mut context.server {
             Server::Invite(machine) => {
@@ -65,6 +71,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             Server::NonInvite(_) => false,
         };
         self.contexts.arm(id);
+        if proves {
+            self.prove();
+        }
         !passed
     }
 
@@ -96,6 +105,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             reply_to,
             request: Kept::from(self.message.bytes()),
             loop_hash: request.loop_hash,
+            credit: self.message.bytes().len() as i64,
             branches: SmallVec::new(),
             targets: rest,
             group: 0,
@@ -117,7 +127,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             self.contexts.table.bind(merged, id, SERVER);
         }
         if trying {
-            self.say_trying(reply_to);
+            self.say_trying(id, reply_to);
         }
         self.share(id, together);
         let own = is_name(&first.next).then(|| Target::new(first, 0, false));
@@ -150,7 +160,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// Sends 100 for the request at hand. Timestamp: RFC 3261 §8.2.6.1.
-    pub(super) fn say_trying(&mut self, to: Path) {
+    pub(super) fn say_trying(&mut self, id: SlotId, to: Path) {
         let begin = self.out.len();
         let timestamp = self.message.first(HeaderId::TIMESTAMP);
         let extra = |fields: &mut dialplane_syntax::Fields<'_>| {
@@ -160,6 +170,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         };
         write_response(&self.message, 100, b"", None, self.path.peer, extra, b"", self.out);
         self.work.counters.count(Counter::Answered1xx);
+        if let Some(context) = self.contexts.table.get_mut(id) {
+            context.credit -= (self.out.len() - begin) as i64;
+        }
         self.queue(begin, to);
     }
 
@@ -170,6 +183,15 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             Ok(None) | Err(_) => MOST_BREADTH,
         }
     }
+}
+
+/// Whether a response of ours has this To tag, which its ACK brings back (RFC 3261 §17.1.1.3). One too short to be chance
+/// proves nothing.
+fn has_tag(response: &[u8], tag: Option<&[u8]>) -> bool {
+    const SHORTEST: usize = 6;
+    let Some(tag) = tag.filter(|tag| tag.len() >= SHORTEST) else { return false };
+    let mut places = response.windows(tag.len() + 5).filter(|window| window.ends_with(tag));
+    places.any(|window| window[..5].eq_ignore_ascii_case(b";tag="))
 }
 
 /// RFC 5393 §5.3.3: both for a request that has none, and the most that is believed.

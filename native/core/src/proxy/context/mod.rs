@@ -76,6 +76,8 @@ pub(crate) struct Context {
     /// The request as received; empty once nothing more is made from it.
     request: Kept,
     loop_hash: u64,
+    /// Octets that the sender sent us, less those that we sent to it.
+    credit: i64,
     branches: SmallVec<[Branch; 1]>,
     /// Targets not tried yet, in order.
     targets: VecDeque<Target>,

@@ -97,6 +97,7 @@ impl<S: Store> Turn<'_, '_, S> {
                 self.work.counters.count(Counter::ForwardedResponses);
             }
         }
+        context.credit -= wire.sent;
     }
 
     /// Step 5: a 2xx is forwarded at once, to an INVITE even when another final response was. The other branches have lost.
@@ -212,6 +213,9 @@ impl<S: Store> Turn<'_, '_, S> {
         let listener = self.contexts.table.get(id).map(|context| usize::from(context.reply_to.listener.0));
         if let Some(listener) = listener.and_then(|listener| self.snapshot.listeners.get(listener)) {
             frame(&self.message, listener.transport, edits);
+        }
+        if let Some(peer) = self.contexts.table.get(id).map(|context| context.reply_to.peer.ip()) {
+            self.tell_load_upstream(peer);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::cancel::Cancel;
 use super::wire::Wire;
 use super::{Client, Contexts, Desk, Kept, Server, Whose};
 use crate::counter::Counter;
+use crate::guard::act;
 use crate::path::Transport;
 use crate::proxy::size::BY_SIZE;
 use crate::respond::push_tag;
@@ -41,6 +42,10 @@ impl<S: Store> Desk<'_, S> {
         let Some(context) = table.get_mut(id) else { return };
         let to = context.reply_to;
         let mut wire = Wire::new(self.out, outputs, to);
+        // Who has not shown that he receives what we send gets no more of it than he sent: he may be somebody's victim.
+        if timer == Timer::G && !act::is_known(self.snapshot, self.store, to.peer.ip(), self.now) {
+            wire.most = Some(context.credit);
+        }
         match &mut context.server {
             Server::Invite(machine) => {
                 if let Some(event) = server_invite::Event::of(timer) {
@@ -53,11 +58,15 @@ impl<S: Store> Desk<'_, S> {
                 }
             }
         }
+        context.credit -= wire.sent;
+        if timer == Timer::G && wire.sent == 0 {
+            self.work.counters.count(Counter::AmplificationAvoided);
+        }
         if wire.failure.is_some() {
             self.work.counters.count(Counter::AcksMissing);
         }
         if wire.trying {
-            self.with_request(id, |turn| turn.say_trying(to));
+            self.with_request(id, |turn| turn.say_trying(id, to));
         }
     }
 
@@ -249,6 +258,7 @@ impl<S: Store> Desk<'_, S> {
                 machine.on_event(now, server_non_invite::Event::Silence, timers, &mut wire)
             }
         };
+        context.credit -= wire.sent;
         if received {
             self.work.counters.count(Counter::ForwardedResponses);
         }

@@ -18,6 +18,10 @@ pub(super) struct Wire<'w, 'r> {
     /// 100 is to be sent.
     pub trying: bool,
     pub failure: Option<Failure>,
+    /// Octets sent.
+    pub sent: i64,
+    /// Octets that may be sent, where there is a limit; what is longer is not.
+    pub most: Option<i64>,
 }
 
 pub(super) struct AtHand<'w, 'r> {
@@ -28,13 +32,17 @@ pub(super) struct AtHand<'w, 'r> {
 
 impl<'w> Wire<'w, '_> {
     pub(super) fn new(out: &'w mut Vec<u8>, outputs: &'w mut VecDeque<Output>, to: Path) -> Self {
-        Self { out, outputs, to, at_hand: None, passed: false, trying: false, failure: None }
+        Self { out, outputs, to, at_hand: None, passed: false, trying: false, failure: None, sent: 0, most: None }
     }
 }
 
 impl Sink<Kept> for Wire<'_, '_> {
     fn send(&mut self, message: &Kept) {
+        if self.most.is_some_and(|most| message.len() as i64 > most) {
+            return;
+        }
         let begin = self.out.len();
+        self.sent += message.len() as i64;
         self.out.extend_from_slice(message);
         if self.out.len() > begin {
             self.outputs.push_back(Output { range: begin..self.out.len(), to: self.to });

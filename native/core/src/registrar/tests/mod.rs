@@ -21,7 +21,7 @@ pub(crate) const ALICE: &[u8] = b"alice@example.com";
 pub(crate) fn config(changes: serde_json::Value) -> Config {
     let mut whole = serde_json::json!({
         "domains": ["example.com", "biloxi.example.com"],
-        "server": {"workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "server": {"steering": "auto", "workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [], "target_set": [], "table": [], "route": [],
         "certificate": [],
         "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
@@ -29,6 +29,7 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
         },
+        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
         "auth": {
             "realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": true
         },
