@@ -97,15 +97,17 @@ impl SharedStore {
         let health = folder.join(HEALTH);
         let sources = folder.join(SOURCES);
         let secret_path = folder.join(SECRET);
-        let words = SharedWords::open(&sources, SOURCES_KIND, WORDS).map_err(folder::at(&sources))?;
-        let secret = secret(&secret_path).map_err(folder::at(&secret_path))?;
         let table = |name| {
             let path = folder.join(name);
             SharedTable::open(&path, boot).map_err(folder::at(&path))?.map_err(not_running)
         };
+        // First: without them no server runs, and that is what the operator has to be told.
+        let (bindings, credentials) = (table(BINDINGS)?, table(CREDENTIALS)?);
+        let words = SharedWords::open(&sources, SOURCES_KIND, WORDS).map_err(folder::at(&sources))?;
+        let secret = secret(&secret_path).map_err(folder::at(&secret_path))?;
         Ok(Self {
-            bindings: table(BINDINGS)?,
-            credentials: table(CREDENTIALS)?,
+            bindings,
+            credentials,
             nonces: SharedNonces::open(&nonces).map_err(folder::at(&nonces))?,
             health: SharedHealth::open(&health).map_err(folder::at(&health))?,
             sources: SourceTable::new(words, seed(&secret)),

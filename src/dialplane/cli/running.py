@@ -17,6 +17,7 @@ from dialplane.supervisor.folder import DataFolder
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 HTTP_TIMEOUT = 5.0
+UPGRADE_TIMEOUT = 600.0
 
 
 def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
@@ -46,6 +47,17 @@ def reload(config: ConfigOption = None) -> None:
         complain("not reloaded: the old configuration stays in force")
         raise typer.Exit(ExitStatus.CONFIG)
     out.print(f"reloaded {answer['file']} ({answer['routes']} rules)", markup=False)
+
+
+def upgrade(config: ConfigOption = None) -> None:
+    """Bring the installed version into the running server, one process after the other. No socket is closed."""
+    answer = ask(data_folder(config), {"ask": "upgrade"}, timeout=UPGRADE_TIMEOUT)
+    if problems := answer.get("problems"):
+        for problem in problems:
+            complain(problem)
+        raise typer.Exit(ExitStatus.UNAVAILABLE)
+    versions = answer["upgraded"]
+    out.print(f"upgraded from {versions['before']} to {versions['after']}", markup=False)
 
 
 def data_folder(config: Path | None) -> DataFolder:

@@ -16,6 +16,7 @@ from dialplane.cli.demonstration import DOMAIN, User, make_users
 from dialplane.cli.output import loaded, out
 from dialplane.supervisor import Parts, Supervisor
 from dialplane.supervisor.parts import prepare_database
+from dialplane.supervisor.succession import inherited
 
 if TYPE_CHECKING:
     from dialplane.config import Config
@@ -44,7 +45,8 @@ def serve(
             _introduce(supervisor.config, users)
 
     parts = msgspec.structs.replace(Parts(), prepare=prepare)
-    supervisor = Supervisor(read, file=file.absolute() if file else None, parts=parts, on_ready=show)
+    path = file.absolute() if file else None
+    supervisor = Supervisor(read, file=path, parts=parts, estate=inherited(), on_ready=show)
     raise typer.Exit(supervisor.run())
 
 

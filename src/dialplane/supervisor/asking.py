@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
     from dialplane.supervisor.folder import DataFolder
 
-    Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    Handler = Callable[[dict[str, Any], int], Awaitable[dict[str, Any]]]
 
 _log = structlog.get_logger()
 
 
 @contextlib.asynccontextmanager
 async def answering(folder: DataFolder, handler: Handler) -> AsyncIterator[None]:
-    """Answers questions as long as the context lasts."""
+    """Answers questions as long as the context lasts. The handler also gets the descriptor of who asks."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, ValueError, asyncio.IncompleteReadError):
             question = json.loads(await reader.readuntil(b"\n"))
             try:
-                answer = await handler(question)
+                answer = await handler(question, writer.get_extra_info("socket").fileno())
             except Exception:
                 _log.exception("a question was not answered")
                 answer = {"error": "internal error; see the log of the server"}

@@ -29,7 +29,7 @@ class Bans:
                 return {"bans": self._store.bans()}
 
     def adapt(self, config: Config) -> None:
-        """Ends the bans of those whom the configuration vouches for, and tells the kernel, which does not look there."""
+        """Ends the bans of those whom the configuration vouches for; the kernel gets the rest."""
         allowed = [ipaddress.ip_network(text) for text in (*config.guard.allow, *config.proxy.trusted)]
         for source, _, _ in self._store.bans():
             network = ipaddress.ip_network(source)

@@ -21,6 +21,8 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from dialplane.supervisor.succession import Heir
+
 Message: TypeAlias = dict[str, Any]
 
 LARGEST_MESSAGE = 64 << 10
@@ -48,14 +50,13 @@ class Child:
         """Gets what the process says."""
         self.on_exit = on_exit
         """Called once, after its last message."""
-        self._loop = asyncio.get_running_loop()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         # A file in memory: a pipe could fill, a file on disk could not be written.
         self._boot = os.memfd_create("boot", os.MFD_CLOEXEC)
         with theirs:
             # Not an asyncio child: that one reads pipes and waits in threads; this one is three descriptors.
-            self._process = subprocess.Popen(
+            self._process: subprocess.Popen[bytes] | _Adopted = subprocess.Popen(
                 [*program, str(theirs.fileno())],
                 stdin=self._boot,
                 pass_fds=[*inherit, theirs.fileno()],
@@ -63,6 +64,30 @@ class Child:
                 # Ctrl-C goes to the whole group of the terminal; the supervisor alone decides what it means.
                 process_group=0,
             )
+        self._watch()
+
+    @classmethod
+    def adopt(
+        cls, name: str, heir: Heir, *, on_message: Callable[[Child, Message], None], on_exit: Callable[[Child], None]
+    ) -> Child:
+        """A process that this one's predecessor started."""
+        child = cls.__new__(cls)
+        child.name, child.started, child.last_words = name, heir.started, ""
+        child.on_message, child.on_exit = on_message, on_exit
+        child._channel, child._boot = socket.socket(fileno=heir.channel), heir.boot  # noqa: SLF001
+        child._channel.setblocking(False)  # noqa: SLF001
+        child._process = _Adopted(heir.pid)  # noqa: SLF001
+        for descriptor in (heir.channel, heir.boot):
+            os.set_inheritable(descriptor, False)
+        child._watch()  # noqa: SLF001
+        return child
+
+    def bequeath(self) -> tuple[int, int]:
+        """Descriptors with which a successor of this process adopts the child: the channel and the boot message."""
+        return self._channel.fileno(), self._boot
+
+    def _watch(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self.pid = self._process.pid
         self._pidfd = os.pidfd_open(self.pid)
         self._loop.add_reader(self._channel, self._read)
@@ -142,3 +167,24 @@ class Child:
         self._channel.close()
         self.exited.set()
         self.on_exit(self)
+
+
+class _Adopted:
+    """A child of this process that ``subprocess`` does not know: its parent was replaced by this program."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """As of ``subprocess.Popen``."""
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def kill(self) -> None:
+        """As of ``subprocess.Popen``."""
+        if self.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)

@@ -41,8 +41,14 @@ class DataFolder:
         self.tables = path / "tables"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Makes the folder and keeps every other server out of it."""
+    def locked(self, inherited: int | None = None) -> Iterator[int]:
+        """Makes the folder and keeps every other server out, by a descriptor that a predecessor may have left."""
+        if inherited is not None:
+            try:
+                yield inherited
+            finally:
+                os.close(inherited)
+            return
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -50,7 +56,7 @@ class DataFolder:
             raise WriteError(f"data folder {self.path}: {error.strerror}") from error
         try:
             self._take(descriptor)
-            yield
+            yield descriptor
         finally:
             os.close(descriptor)
 

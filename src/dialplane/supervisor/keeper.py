@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from dialplane.errors import UnavailableError
+from dialplane.supervisor.child import Child
+from dialplane.supervisor.succession import Heir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dialplane.supervisor.child import Child, Message
+    from dialplane.supervisor.child import Message
 
     Spawn = Callable[["Keeper"], Child]
 
@@ -47,6 +49,8 @@ class Keeper:
         self._died_at: float | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._answer: asyncio.Future[Message] | None = None
+        self._candidate: Child | None = None
+        self._candidate_ready = asyncio.Event()
 
     @property
     def is_ready(self) -> bool:
@@ -91,13 +95,7 @@ class Keeper:
         child = self.child
         if child is None or not child.is_running:
             return
-        child.send({"stop": grace})
-        try:
-            await asyncio.wait_for(child.exited.wait(), grace + 1)
-        except TimeoutError:
-            _log.warning("killed: did not stop in time", process=self.name, pid=child.pid)
-            child.kill()
-            await child.exited.wait()
+        await _finish(child, grace)
 
     async def replace(self, grace: float) -> None:
         """Stops the process and starts another in its place."""
@@ -105,6 +103,51 @@ class Keeper:
         self._stopping = False
         self._ready.clear()
         await self.start()
+
+    async def renew(self, grace: float) -> None:
+        """Starts another process beside the present one, which is stopped once the other serves. Raises
+        :class:`UnavailableError` when it does not; then the present one goes on.
+        """
+        self._candidate_ready.clear()
+        fresh = self._candidate = self._spawn(self)
+        ready, ended = (asyncio.create_task(event.wait()) for event in (self._candidate_ready, fresh.exited))
+        try:
+            await asyncio.wait({ready, ended}, timeout=READY_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+            self._candidate = None
+        if not self._candidate_ready.is_set():
+            fresh.kill()
+            await fresh.exited.wait()
+            raise UnavailableError(f"{self.name} cannot start: {fresh.last_words or fresh.how_it_ended}")
+        old, self.child = self.child, fresh
+        self._ready.set()
+        if old is not None:
+            await _finish(old, grace)
+        self._on_change()
+
+    def bequeath(self) -> Heir:
+        """The process, for a successor of this one. Raises :class:`UnavailableError` when there is none."""
+        child = self.child
+        if child is None or not self.is_ready:
+            raise UnavailableError(f"{self.name} is being replaced")
+        channel, boot = child.bequeath()
+        return Heir(
+            pid=child.pid,
+            channel=channel,
+            boot=boot,
+            started=child.started,
+            restarts=self.restarts,
+            last_gap=self.last_gap,
+        )
+
+    def adopt(self, heir: Heir, on_message: Callable[[Child, Message], None] | None = None) -> None:
+        """Takes a process that a predecessor left and that serves already."""
+        self.child = Child.adopt(self.name, heir, on_message=on_message or self.on_message, on_exit=self.on_exit)
+        self.restarts, self.last_gap = heir.restarts, heir.last_gap
+        self._started_once = True
+        self._ready.set()
 
     def kill(self) -> None:
         """Ends the process at once; another takes its place."""
@@ -122,6 +165,8 @@ class Keeper:
 
     def on_message(self, child: Child, message: Message) -> None:
         """Takes what the child says, as far as it is about its state."""
+        if child is self._candidate and message.get("ready"):
+            self._candidate_ready.set()
         if child is not self.child:
             return
         if message.get("ready"):
@@ -177,6 +222,17 @@ class Keeper:
             pause = max(pause_before_retry(self._quick_deaths), 0.1)
             _log.exception("cannot be started", process=self.name, error=error.strerror, retry_in=pause)
             self._retry = asyncio.get_running_loop().call_later(pause, self._respawn)
+
+
+async def _finish(child: Child, grace: float) -> None:
+    """Lets a process finish for ``grace`` seconds, then ends it."""
+    child.send({"stop": grace})
+    try:
+        await asyncio.wait_for(child.exited.wait(), grace + 1)
+    except TimeoutError:
+        _log.warning("killed: did not stop in time", process=child.name, pid=child.pid)
+        child.kill()
+        await child.exited.wait()
 
 
 def pause_before_retry(quick_deaths: int) -> float:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dialplane.supervisor.child import Message
     from dialplane.supervisor.folder import DataFolder
     from dialplane.supervisor.sockets import Listeners
+    from dialplane.supervisor.succession import Heir
 
 Refusal: TypeAlias = "tuple[KeyPath, str]"
 
@@ -113,11 +114,30 @@ class Pool:
             return {"reload": str(self._folder.write_next(octets))}
         return {"reload": msgspec.to_builtins(config)}
 
-    def _spawner(self, index: int) -> Callable[[Keeper], Child]:
+    def bequeath(self) -> list[Heir]:
+        """The processes, for a successor of this one."""
+        return [keeper.bequeath() for keeper in self.keepers]
+
+    def adopt(self, heirs: Sequence[Heir]) -> None:
+        """Takes the processes that a predecessor left."""
+        for index, (keeper, heir) in enumerate(zip(self.keepers, heirs, strict=True)):
+            keeper.adopt(heir, self._listener(index))
+
+    async def renew(self, grace: float) -> None:
+        """Starts each worker anew, one after the other. Raises what kept one from starting; it and the rest stay."""
+        for keeper in self.keepers:
+            await keeper.renew(grace)
+
+    def _listener(self, index: int) -> Callable[[Child, Message], None]:
         def on_message(child: Child, message: Message) -> None:
             if "log" in message:
                 _relay(message["log"], index)
             self.keepers[index].on_message(child, message)
+
+        return on_message
+
+    def _spawner(self, index: int) -> Callable[[Keeper], Child]:
+        on_message = self._listener(index)
 
         def spawn(keeper: Keeper) -> Child:
             child = self._taken_spare() or self._new_child()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from dialplane.config import Config
+    from dialplane.supervisor.succession import Estate
     from dialplane_native.server import Steering
 
 RECEIVE_BUFFER = 16 << 20
@@ -43,7 +44,8 @@ SO_RCVBUFFORCE = 33
 class Listeners:
     """The sockets of all ``[[listen]]`` entries, one for each worker and entry, and those between the workers."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, estate: Estate | None = None) -> None:
+        """Opens them, or takes them over from a predecessor."""
         _use_all_descriptors()
         self.steering: Steering | None = None
         """The eBPF program of all datagram sockets, where the kernel takes it."""
@@ -52,6 +54,9 @@ class Listeners:
         self.groups: list[list[socket.socket]] = []
         self.inboxes: list[tuple[socket.socket, socket.socket]] = []
         """For each worker, where it reads what others hand over, and where they write it. None for a single worker."""
+        if estate is not None:
+            self._inherit(estate)
+            return
         with contextlib.ExitStack() as opened:
             for entry in config.listen:
                 group = _open_group(listen_address(entry.address), config.server.workers)
@@ -109,6 +114,16 @@ class Listeners:
         """Closes all sockets; what is queued is lost."""
         for group in [*self.groups, *self.inboxes]:
             _close(group)
+
+    def _inherit(self, estate: Estate) -> None:
+        self.groups = [[inherited_socket(member) for member in group] for group in estate.groups]
+        self.inboxes = [(inherited_socket(inbox), inherited_socket(others)) for inbox, others in estate.inboxes]
+        if estate.spread_refusal is not None:
+            self.spread_refusal = OSError(estate.spread_refusal, os.strerror(estate.spread_refusal))
+        if estate.steering is not None:
+            from dialplane_native.server import Steering  # noqa: PLC0415 - loads the extension only where it is used
+
+            self.steering = Steering.inherit(estate.steering, len(self.groups[0]))
 
     def _steer(self, how: str) -> None:
         groups = [group for group in self.groups if group[0].type == socket.SOCK_DGRAM]
@@ -180,6 +195,13 @@ def _open_group(address: ListenAddress, workers: int) -> list[socket.socket]:
         _close(group)
         raise SystemResourceError(f"{address}: cannot open a socket: {error.strerror}") from error
     return group
+
+
+def inherited_socket(descriptor: int) -> socket.socket:
+    """One that a predecessor left."""
+    member = socket.socket(fileno=descriptor)
+    member.setblocking(False)
+    return member
 
 
 def _open_inbox() -> tuple[socket.socket, socket.socket]:

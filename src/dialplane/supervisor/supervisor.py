@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +28,11 @@ from dialplane.supervisor.keeper import Keeper
 from dialplane.supervisor.notify import notify
 from dialplane.supervisor.parts import Parts
 from dialplane.supervisor.pool import Pool
-from dialplane.supervisor.sockets import Listeners, open_stream
+from dialplane.supervisor.sockets import Listeners, inherited_socket, open_stream
+from dialplane.supervisor.succession import SIGNALS, Estate, UpgradeError, give_way, try_out
 from dialplane.supervisor.tables import compile_tables, discard_unused
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine, Iterator
 
     from dialplane.config import Config
@@ -56,7 +58,9 @@ _log = structlog.get_logger()
 
 
 class Supervisor:
-    """One server. ``file`` is read again at a reload; without it there is nothing to reload."""
+    """One server. ``file`` is read again at a reload; without it there is nothing to reload. ``estate`` is what the
+    older version left in whose place this one runs.
+    """
 
     def __init__(
         self,
@@ -64,16 +68,19 @@ class Supervisor:
         *,
         file: Path | None = None,
         parts: Parts | None = None,
+        estate: Estate | None = None,
         on_ready: Callable[[Supervisor], None] | None = None,
     ) -> None:
         self.config = resolve(loaded.config, loaded.base)
         self.folder = DataFolder(Path(self.config.server.data))
-        self.reloads = 0
+        self.reloads = estate.reloads if estate else 0
         self._source = loaded.source
         self._file = file
         self._parts = parts or Parts()
         self._on_ready = on_ready
-        self._started = time.time()
+        self._started = estate.started if estate else time.time()
+        self._estate = estate
+        self._lock: int
         self._bans: Bans
         self._listeners: Listeners
         self._admin: socket.socket | None = None
@@ -91,15 +98,19 @@ class Supervisor:
     async def serve(self) -> ExitStatus:
         """As :meth:`run`, within a loop that runs already."""
         with contextlib.ExitStack() as opened:
-            opened.enter_context(self.folder.locked())
+            estate = self._estate
+            self._lock = opened.enter_context(self.folder.locked(estate.lock if estate else None))
             store = self._open_store()
             self._is_empty = store.discarded
             clean = False
             opened.callback(lambda: store.close(clean))
-            self._listeners = Listeners(self.config)
+            self._listeners = Listeners(self.config, estate)
             opened.callback(self._listeners.close)
             self._bans = Bans(store, self._listeners.steering)
-            self._admin = open_stream(self.config.admin.address) if self.config.admin.address else None
+            if estate is not None:
+                self._admin = None if estate.admin is None else inherited_socket(estate.admin)
+            elif self.config.admin.address:
+                self._admin = open_stream(self.config.admin.address)
             if self._admin is not None:
                 opened.callback(self._admin.close)
             self.config = await self._checked(self.config, self._source.error)
@@ -107,6 +118,7 @@ class Supervisor:
             self._in_force(self.config)
             self._make_keepers()
             with self._signals():
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
                 await self._serve()
             clean = not self._hard_stop.is_set()
         return ExitStatus.OK
@@ -116,7 +128,10 @@ class Supervisor:
             async with answering(self.folder, self._answer):
                 if await self._until_stop(self._start()):
                     self._is_ready()
+                    renewal = asyncio.create_task(self._renew(self._estate)) if self._estate else None
                     await self._stop.wait()
+                    if renewal is not None:
+                        renewal.cancel()
                 notify("STOPPING=1")
                 stopping = asyncio.create_task(self._finish())
                 hard = asyncio.create_task(self._hard_stop.wait())
@@ -216,6 +231,12 @@ class Supervisor:
         return child
 
     async def _start(self) -> None:
+        if self._estate is not None:
+            # They serve all the time.
+            self._pool.adopt(self._estate.workers)
+            if self._control and self._estate.control:
+                self._control.adopt(self._estate.control)
+            return
         if self._control and self._is_empty:
             # Nobody could log in, and no call find anybody, before subscribers and bindings are there. Meanwhile what
             # comes waits in the sockets.
@@ -257,7 +278,7 @@ class Supervisor:
 
     async def _reload(self, loaded: Loaded) -> None:
         config = resolve(loaded.config, loaded.base)
-        before, after = _fixed_parts(self.config), _fixed_parts(config)
+        before, after = fixed_parts(self.config), fixed_parts(config)
         changed = [(FIXED[key], "a change of this takes a restart") for key in FIXED if before[key] != after[key]]
         if changed:
             raise loaded.source.error(changed)
@@ -273,12 +294,14 @@ class Supervisor:
         if self._control and not unchanged:
             await self._control.replace(CONTROL_GRACE)
 
-    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(self, question: dict[str, Any], asker: int) -> dict[str, Any]:
         match question.get("ask"):
             case "status":
                 return self.facts()
             case "reload":
                 return await self._answer_reload()
+            case "upgrade":
+                return await self._answer_upgrade(asker)
             case "ban" | "bans" | "lift":
                 return self._bans.answer(question)
             case "stop":
@@ -295,6 +318,53 @@ class Supervisor:
         except DialplaneError as error:
             return {"problems": [str(error)]}
         return {"reloaded": True, "routes": len(self.config.route), "file": str(self._file)}
+
+    async def _answer_upgrade(self, asker: int) -> dict[str, Any]:
+        """Only when nothing comes of it; else the version that takes over answers."""
+        async with self._reloading:
+            try:
+                facts = await try_out(self._file)
+                before = msgspec.to_builtins(fixed_parts(self.config))
+                if changed := [name for name in FIXED if facts["fixed"].get(name) != before[name]]:
+                    raise UpgradeError(f"{', '.join(changed)} changed in the configuration: that takes a restart")
+                await self._pool.dismiss_spare()
+                _log.info("upgrading", before=__version__, after=facts["version"])
+                give_way(self._bequeath(os.dup(asker)))
+            except DialplaneError as error:
+                _log.error("not upgraded", problem=str(error))
+                return {"problems": [str(error)]}
+
+    def _bequeath(self, asker: int) -> Estate:
+        refusal, steering = self._listeners.spread_refusal, self._listeners.steering
+        return Estate(
+            version=__version__,
+            started=self._started,
+            reloads=self.reloads,
+            lock=self._lock,
+            groups=[[member.fileno() for member in group] for group in self._listeners.groups],
+            inboxes=[(inbox.fileno(), others.fileno()) for inbox, others in self._listeners.inboxes],
+            steering=list(steering.descriptors()) if steering else None,
+            spread_refusal=refusal.errno if refusal else None,
+            admin=None if self._admin is None else self._admin.fileno(),
+            asker=asker,
+            workers=self._pool.bequeath(),
+            control=self._control.bequeath() if self._control else None,
+        )
+
+    async def _renew(self, estate: Estate) -> None:
+        """Brings the installed version into every process, one worker after the other."""
+        answer: dict[str, Any] = {"upgraded": {"before": estate.version, "after": __version__}}
+        try:
+            await self._pool.renew(GRACE)
+            if self._control:
+                await self._control.replace(CONTROL_GRACE)
+            _log.info("upgraded", before=estate.version, after=__version__)
+        except DialplaneError as error:
+            _log.error("not upgraded", problem=str(error))
+            answer = {"problems": [f"{error}; it goes on with {estate.version}"]}
+        with contextlib.suppress(OSError), socket.socket(fileno=estate.asker) as asker:
+            asker.setblocking(True)
+            asker.sendall(json.dumps(answer).encode() + b"\n")
 
     async def _reload_on_signal(self) -> None:
         try:
@@ -347,7 +417,8 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
 
-def _fixed_parts(config: Config) -> dict[str, object]:
+def fixed_parts(config: Config) -> dict[str, object]:
+    """See :data:`FIXED`."""
     return {
         "listen": config.listen,
         "workers": config.server.workers,
