@@ -38,7 +38,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
     """An effective configuration: no credentials asked for, nothing outside the process."""
     whole: dict[str, Any] = {
         "domains": ["example.com"],
-        "server": {"workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "server": {"steering": "auto", "workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
         "listen": [{"address": address, "advertise": None}],
         "certificate": [],
         "connections": {
@@ -48,6 +48,10 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         "tls": {"authorities": None, "verify": True, "oldest": "1.2"},
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10,
+        },
+        "guard": {
+            "allow": ["127.0.0.0/8", "::1"], "requests": 0, "refused": 600, "failures": 10, "scanners": [],
+            "ban": 600.0, "delay": 0.05, "emergency": ["112"],
         },
         "auth": {"realm": None, "algorithms": ["SHA-256"], "nonce_lifetime": 300, "register": False, "calls": False},
         "registrar": {
