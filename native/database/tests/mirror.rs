@@ -177,6 +177,33 @@ fn bindings_come_are_refreshed_move_up_and_go() {
 }
 
 #[test]
+fn a_refresh_changes_its_columns_and_brings_back_a_row_that_somebody_deleted() {
+    let mut world = World::new();
+    let first = Binding { user_agent: b"Phone/1", ..binding("sip:alice@192.0.2.1") };
+    world.register(ALICE, &[first], true);
+    assert_eq!(world.write(Changes::All).expect("written"), wrote(1, 1));
+    let renewed = Binding { expires: START + 7200, modified: START + 60, cseq: 9, call_id: b"other", ..first };
+    let columns = "SELECT contact, user_agent, callid, cseq, CAST(ROUND((expires - 2440587.5) * 86400) AS INTEGER), \
+        CAST(ROUND((last_modified - 2440587.5) * 86400) AS INTEGER) FROM location";
+    let expected = vec![vec![
+        Value::Text("sip:alice@192.0.2.1".to_owned()),
+        Value::Text("Phone/1".to_owned()),
+        Value::Text("other".to_owned()),
+        Value::Integer(9),
+        Value::Integer(START as i64 + 7200),
+        Value::Integer(START as i64 + 60),
+    ]];
+    for delete in [false, true] {
+        if delete {
+            connect(&world.folder, 0).run_script("DELETE FROM location").expect("deleted");
+        }
+        world.register(ALICE, &[renewed], false);
+        assert_eq!(world.write(Changes::All).expect("written"), wrote(1, 1));
+        assert_eq!(world.select(columns), expected);
+    }
+}
+
+#[test]
 fn a_table_in_which_ruid_is_unique() {
     let mut world = World::new();
     world.database.run_script("CREATE UNIQUE INDEX kamailio ON location (ruid)").expect("made");

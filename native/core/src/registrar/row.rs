@@ -248,7 +248,9 @@ const TRANSPORTS: [(&str, Transport); 5] = [
     ("wss", Transport::Wss),
 ];
 
-fn text(octets: &[u8]) -> Cow<'_, str> {
+/// Octets of a message as text for a column; what is not UTF-8 is replaced.
+#[must_use]
+pub fn text(octets: &[u8]) -> Cow<'_, str> {
     // Twice as fast as `from_utf8_lossy` for what is ASCII.
     std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
