@@ -179,6 +179,11 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Let authenticated users and trusted sources reach other domains."""
     recurse: bool = False
     """Try the contacts of a 3xx response ourselves (RFC 3261 §16.7 step 4), for what is kept in transactions."""
+    patience: Duration = 3.0
+    """A next hop that has said nothing to an INVITE for this time, not even 100, is left for the next address of its
+    name or the next target of its set; with other requests, four seconds later."""
+    ring: Duration = 30.0
+    """Contacts ring for this time before those with the next lower q do; those with the lowest ring on."""
 
 
 class Dns(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -326,6 +331,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tried when one fails, and losers are cancelled; ``stateless``: remember nothing. Without it, ``lookup`` and a target
     set with more than one target are stateful, one next hop and ``request-uri`` are stateless. Later requests of a
     dialog go as its first did."""
+    ring: Duration | None = None
+    """Whatever ``proxy.ring`` says, for what this rule looks up."""
     strip: Annotated[int, Meta(ge=0, le=255)] = 0
     """Characters to take off the front of the user part before forwarding."""
     prepend: str = ""

@@ -148,6 +148,25 @@ def test_the_next_address_when_one_refuses(make_world: Callable[..., World]) -> 
             assert world.count("failovers") == 1, "the port that refused is not tried again for a while"
 
 
+def test_the_next_address_when_one_is_silent(make_world: Callable[..., World], gateways: list[Gateway]) -> None:
+    """Neither ICMP nor a connection says that it is dead."""
+    silent, next_one, _ = gateways
+    records = f"_sip._udp.gw SRV 1 0 {silent.port} here\n_sip._udp.gw SRV 2 0 {next_one.port} here\n"
+    world = make_world(records)
+    world.server.write(world.server.more.replace("[proxy]\n", "[proxy]\npatience = 0.4\n"))
+    assert world.server.command("reload").returncode == 0
+    uri = "sip:bob@gw.example.net"
+    begin = time.monotonic()
+    world.phone.socket.send(world.phone.request("INVITE", uri, uri, f"Contact: <{world.phone.contact}>"))
+    next_one.take()
+    assert world.phone.receive().startswith(b"SIP/2.0 200 ")
+    assert 0.4 <= time.monotonic() - begin < 2
+    assert silent.socket.recv(65536).startswith(b"INVITE ")
+    assert world.count("branches_given_up") == 1
+    world.send()
+    assert answer_one([next_one]) is next_one, "it is avoided for a while"
+
+
 class StreamGateway(Phone):
     """A next hop on a connection that was accepted."""
 

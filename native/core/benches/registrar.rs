@@ -184,7 +184,7 @@ fn registrar(authenticated: bool) -> Registrar {
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
         },
-        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
+        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
         "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},

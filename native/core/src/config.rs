@@ -113,6 +113,8 @@ mirror! {
         trusted: Vec<String>,
         relay: bool,
         recurse: bool,
+        patience: f64,
+        ring: f64,
     }
     Dns {
         servers: Vec<String>,
@@ -166,6 +168,7 @@ mirror! {
         authenticate: Option<bool>,
         record_route: Option<bool>,
         mode: Option<String>,
+        ring: Option<f64>,
         strip: u32,
         prepend: String,
         forward: Option<String>,

@@ -150,6 +150,10 @@ counters! {
     Failovers = "failovers",
     /// Branches that nobody answered in time (RFC 3261 §16.8).
     BranchTimeouts = "branches_timed_out",
+    /// Branches whose place another took because they said nothing (`proxy.patience`).
+    Impatience = "branches_given_up",
+    /// Times that targets had rung long enough and the next were tried (`proxy.ring`).
+    RingingEnded = "ringing_ended",
     /// INVITEs that their caller cancelled (RFC 3261 §16.10).
     Cancelled = "calls_cancelled",
     /// CANCELs sent to branches (RFC 3261 §9.1).

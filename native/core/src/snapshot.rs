@@ -11,7 +11,7 @@ use crate::path::{ListenerId, Transport};
 use crate::registrar::Registrar;
 use crate::routing::RouteTable;
 use crate::store::NumberTable;
-use dialplane_syntax::{Host, Limits, SipUri};
+use dialplane_syntax::{Host, Limits, Method, SipUri};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,6 +33,10 @@ pub struct Snapshot {
     /// Challenge requests outside dialogs (`auth.calls`).
     pub(crate) challenge: bool,
     pub(crate) names: names::Settings,
+    /// How long a hop that says nothing is waited for when there is another.
+    patience_ms: u64,
+    /// How long contacts of one q ring before those of the next.
+    pub(crate) ring_ms: u32,
     /// `Server: name\r\n`, or nothing.
     pub(crate) server: Vec<u8>,
     /// Domain names in lower case.
@@ -94,6 +98,8 @@ impl Snapshot {
                 recurse: config.proxy.recurse,
                 challenge: config.auth.calls,
                 names: names::Settings::new(&config.dns),
+                patience_ms: (config.proxy.patience * 1000.0) as u64,
+                ring_ms: (config.proxy.ring * 1000.0) as u32,
                 server: server(&config.server.name),
                 domains,
                 addresses,
@@ -136,6 +142,13 @@ impl Snapshot {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How long a hop that says nothing to this request is waited for when there is another. A server that is slow with
+    /// another request than INVITE says 100 only after T2 (RFC 4320 §4.1), and what it does twice it may have done.
+    pub(crate) fn patience_ms(&self, method: Method) -> u64 {
+        const T2_MS: u64 = 4000;
+        self.patience_ms + if method == Method::Invite { 0 } else { T2_MS }
     }
 
     /// What the listeners can reach.

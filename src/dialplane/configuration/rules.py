@@ -175,6 +175,8 @@ def _route(route: Route, config: Config, path: KeyPath) -> Findings:
         yield from _forward(route.forward, config, (*path, "forward"))
     if route.mode is not None and route.forward is None and not route.lookup:
         yield (*path, "mode"), "only what is forwarded has a mode: forward or lookup"
+    if route.ring is not None and not route.lookup:
+        yield (*path, "ring"), "only contacts that are looked up ring one after the other: lookup"
     if route.redirect is not None:
         yield from _redirect(route.redirect, config, (*path, "redirect"))
 

@@ -209,7 +209,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// §16.6: sends the request to `hop`.
     pub(crate) fn forward(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
         if leaving.stateful && makes_transaction(request.method) {
-            return self.begin(request, leaving, VecDeque::new());
+            return self.begin(request, leaving, VecDeque::new(), self.snapshot.ring_ms);
         }
         self.pass_by(request, leaving)
     }
@@ -234,7 +234,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let is_lossy = self.path.transport != Transport::Udp && to.transport == Transport::Udp;
         if (is_lossy || more && leaving.failover) && makes_transaction(request.method) && !self.contexts.table.is_full()
         {
-            return self.begin(request, leaving, VecDeque::new());
+            return self.begin(request, leaving, VecDeque::new(), self.snapshot.ring_ms);
         }
         // Without a context, CANCEL and ACK go where its first branch went, under the same name.
         let fork = leaving.stateful.then_some(0);

@@ -149,7 +149,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             }
             Action::Lookup if request.method == Method::Register => self.register(request),
             Action::Lookup => match self.authenticate(request, rule.authenticate) {
-                Ok(()) => self.by_location(request, record_route, rule.mode != Some(Mode::Stateless)),
+                Ok(()) => self.by_location(request, record_route, Some(rule)),
                 Err(step) => step,
             },
             Action::Forward(to) => {
@@ -229,7 +229,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             for (place, target) in choices.iter().skip(1).filter_map(|&choice| set.target(choice)).enumerate() {
                 rest.push_back(Target::new(&leaving(Next::Hop(&target.hop)), place as u16 + 1, true));
             }
-            return self.begin(request, &first, rest);
+            return self.begin(request, &first, rest, self.snapshot.ring_ms);
         }
         self.forward(request, &first)
     }
@@ -290,7 +290,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             method if !has_user(request) && is_ack_or_cancel(method) => Step::Done,
             _ if !has_user(request) => self.refuse(404),
             _ => match self.authenticate(request, None) {
-                Ok(()) => self.by_location(request, self.snapshot.record_route, true),
+                Ok(()) => self.by_location(request, self.snapshot.record_route, None),
                 Err(step) => step,
             },
         }
@@ -306,7 +306,9 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
 
     /// To the bindings of the request URI: those of the highest q at one time, then the next (§16.6). Without a transaction
     /// nothing forks (§16.11): to the highest q, then the youngest.
-    fn by_location(&mut self, request: &Request<'b>, record_route: bool, stateful: bool) -> Step {
+    fn by_location(&mut self, request: &Request<'b>, record_route: bool, rule: Option<&Rule>) -> Step {
+        let stateful = rule.is_none_or(|rule| rule.mode != Some(Mode::Stateless));
+        let ring_ms = rule.and_then(|rule| rule.ring_ms).unwrap_or(self.snapshot.ring_ms);
         let Some(uri) = request.sip_uri() else {
             return self.refuse(416);
         };
@@ -346,7 +348,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
                 let leaving = to_binding(binding, &mut hop, record_route, true);
                 rest.extend(leaving.map(|leaving| Target::new(&leaving, group, false)));
             }
-            Ok(self.begin(request, &first, rest))
+            Ok(self.begin(request, &first, rest, ring_ms))
         });
         self.work.value = value;
         step.unwrap_or_else(|step| step)

@@ -171,6 +171,7 @@ impl Reader<'_> {
             authenticate: self.route.authenticate,
             record_route: self.route.record_route,
             mode: mode?,
+            ring_ms: self.ring(),
             rewrite: rewrite?,
         })
     }
@@ -195,6 +196,14 @@ impl Reader<'_> {
             return None;
         }
         Some(Some(mode))
+    }
+
+    fn ring(&mut self) -> Option<u32> {
+        let ring = self.route.ring?;
+        if !self.route.lookup {
+            self.problem(".ring", "only contacts that are looked up ring one after the other");
+        }
+        Some((ring * 1000.0) as u32)
     }
 
     fn rewrite(&mut self) -> Option<Rewrite> {

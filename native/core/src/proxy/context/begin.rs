@@ -78,7 +78,13 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 
     /// Makes a context for the request: `first` is tried now, and with it those of `rest` that are of group 0.
-    pub(crate) fn begin(&mut self, request: &Request<'b>, first: &Leaving<'_>, rest: VecDeque<Target>) -> Step {
+    pub(crate) fn begin(
+        &mut self,
+        request: &Request<'b>,
+        first: &Leaving<'_>,
+        rest: VecDeque<Target>,
+        ring_ms: u32,
+    ) -> Step {
         let keyer = &self.snapshot.keys.transaction;
         let essentials = &request.essentials;
         let merged = essentials.to.tag().is_none().then(|| keyer.merged(essentials, request.loop_hash));
@@ -115,6 +121,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             cancelled: false,
             hop_failed: false,
             waits: None,
+            ring_ms,
+            ring_until: None,
             armed: None,
         };
         let Ok(id) = self.contexts.table.insert(Box::new(context)) else {
@@ -138,6 +146,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         if together > 1 {
             self.fork(id, request);
         }
+        self.contexts.ring(id, self.now.monotonic_ms);
         self.desk().settle(id);
         self.contexts.arm(id);
         Step::Done

@@ -106,6 +106,10 @@ pub(crate) struct Branch {
     /// Timer C of an INVITE (§16.6 step 11); once cancelled, how long its final response is waited for (§9.1).
     pub timer_c: u64,
     pub cancel: Cancel,
+    /// When another target is tried because this one has said nothing.
+    pub patience: Option<u64>,
+    /// Whether others have taken its place; its 2xx still counts.
+    pub given_up: bool,
     /// Where it went, if that has more than one address.
     pub target: Option<Box<Target>>,
 }

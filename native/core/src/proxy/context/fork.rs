@@ -58,8 +58,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         own: Option<Target>,
     ) -> Option<Target> {
         let tried = own.as_ref().map_or(&[][..], |target| &target.tried);
-        let to = match self.look_for(leaving, tried) {
-            Found::Path { to, .. } => self.sized(leaving, to),
+        let (to, more) = match self.look_for(leaving, tried) {
+            Found::Path { to, more } => (self.sized(leaving, to), more),
             Found::Nowhere(why) => {
                 let status = self.no_way(request, leaving, why);
                 self.failed_to_start(id, status);
@@ -79,8 +79,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
                 return own;
             }
         };
-        let (number, share) = match self.contexts.table.get(id) {
-            Some(context) => (context.branches.len(), context.share),
+        let (number, share, next) = match self.contexts.table.get(id) {
+            Some(context) => (context.branches.len(), context.share, more || context.has_stand_in()),
             None => return None,
         };
         let fork = u8::try_from(number).ok();
@@ -98,7 +98,9 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             _ => Client::NonInvite(ClientNonInvite::new(now, timers, reliability(&to), bytes.into(), &mut wire)),
         };
         let target = own.filter(|target| super::target::is_name(&target.leaving().next)).map(Box::new);
-        let branch = Branch { client, word, to, timer_c: now + timers.c, cancel: Cancel::No, target };
+        let patience = next.then(|| now + self.snapshot.patience_ms(request.method));
+        let timer_c = now + timers.c;
+        let branch = Branch { client, word, to, timer_c, cancel: Cancel::No, patience, given_up: false, target };
         table.bind(branch.key(request.method), id, Part(number as u16 + 1));
         if let Some(context) = table.get_mut(id) {
             context.branches.push(branch);

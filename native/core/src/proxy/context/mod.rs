@@ -12,6 +12,7 @@
 //! | [`response`] | §16.7: responses |
 //! | [`best`] | §16.7 steps 6 and 7: the best response |
 //! | [`settle`] | §16.7: when all is said; §16.8: timers |
+//! | [`patience`] | RFC 3263 §4.3, §16.6: those that say nothing, those that ring too long |
 //! | [`cancel`] | §16.10, §16.7 step 10: CANCEL |
 //! | [`message`] | §17.1.1.3, §9.1: ACK and CANCEL for the next hop |
 //! | [`wire`] | the machines' effects |
@@ -21,6 +22,7 @@ mod best;
 mod branch;
 mod cancel;
 mod fork;
+mod patience;
 mod response;
 mod settle;
 mod target;
@@ -94,6 +96,9 @@ pub(crate) struct Context {
     hop_failed: bool,
     /// When to look again for targets whose name was asked for, and when to give them up.
     waits: Option<Waits>,
+    /// How long the targets of one group ring before those of the next are tried, and until when the present ones do.
+    ring_ms: u32,
+    ring_until: Option<u64>,
     armed: Option<Tick>,
 }
 
@@ -109,6 +114,8 @@ enum Whose {
     Branch(usize),
     Cancel(usize),
     Names,
+    Patience(usize),
+    Ring,
     Server,
 }
 
@@ -126,14 +133,16 @@ impl Context {
         for (place, branch) in self.branches.iter().enumerate() {
             see(Whose::Branch(place), branch.due());
             see(Whose::Cancel(place), branch.cancel.due());
+            see(Whose::Patience(place), branch.patience.map(own_deadline));
         }
-        see(Whose::Names, self.waits.map(|waits| Due { at: waits.again, timer: dialplane_transaction::Timer::Late }));
+        see(Whose::Ring, self.ring_until.map(own_deadline));
+        see(Whose::Names, self.waits.map(|waits| own_deadline(waits.again)));
         first
     }
 
-    /// Branches that may still bring a final response.
+    /// Branches whose final response is waited for.
     fn open_branches(&self) -> usize {
-        self.branches.iter().filter(|branch| branch.client.is_open()).count()
+        self.branches.iter().filter(|branch| branch.client.is_open() && !branch.given_up).count()
     }
 
     /// The next target, if it is of the present group.
@@ -160,6 +169,11 @@ impl fmt::Display for Context {
         }
         Ok(())
     }
+}
+
+/// A deadline that is no timer of a transaction.
+fn own_deadline(at: u64) -> Due {
+    Due { at, timer: dialplane_transaction::Timer::Late }
 }
 
 /// All contexts of a worker.
@@ -256,6 +270,11 @@ impl Contexts {
         }
     }
 
+    /// A branch of a context.
+    fn branch(&mut self, id: SlotId, place: usize) -> Option<&mut Branch> {
+        self.table.get_mut(id)?.branches.get_mut(place)
+    }
+
     /// Forgets what is only needed until a final response is sent.
     fn release(&mut self, id: SlotId) {
         let Some(context) = self.table.get_mut(id) else { return };
@@ -263,6 +282,7 @@ impl Contexts {
         context.best = None;
         context.targets.clear();
         context.waits = None;
+        context.ring_until = None;
         if let Some(merged) = context.merged.take() {
             self.table.unbind(merged, id);
         }

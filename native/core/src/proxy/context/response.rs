@@ -79,6 +79,7 @@ impl<S: Store> Turn<'_, '_, S> {
         let (now, c) = (self.now.monotonic_ms, self.contexts.timers.c);
         let Some(context) = self.contexts.table.get_mut(id) else { return };
         let Some(branch) = context.branches.get_mut(place) else { return };
+        branch.patience = None;
         match branch.cancel {
             Cancel::No if status > 100 => branch.timer_c = now + c,
             Cancel::No | Cancel::Sent(_) => {}
@@ -131,6 +132,10 @@ impl<S: Store> Turn<'_, '_, S> {
     /// Steps 4 to 6.
     fn rejection(&mut self, id: SlotId, place: usize, status: u16) {
         if !self.contexts.table.get(id).is_some_and(|context| context.server.is_open()) {
+            return;
+        }
+        let given_up = self.contexts.branch(id, place).is_some_and(|branch| branch.given_up);
+        if given_up && status < 600 {
             return;
         }
         // 430: RFC 5626 §11.5, which we say ourselves for a flow that is gone.

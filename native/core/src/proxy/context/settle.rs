@@ -3,7 +3,7 @@
 use super::best::Best;
 use super::cancel::Cancel;
 use super::wire::Wire;
-use super::{Client, Contexts, Desk, Kept, Server, Whose};
+use super::{Branch, Client, Contexts, Desk, Kept, Server, Whose};
 use crate::counter::Counter;
 use crate::guard::act;
 use crate::path::Transport;
@@ -31,6 +31,8 @@ impl<S: Store> Desk<'_, S> {
                 Whose::Branch(place) => self.client_timer(id, place, due.timer),
                 Whose::Cancel(place) => self.cancel_timer(id, place, due.timer),
                 Whose::Names => self.look_again(id),
+                Whose::Patience(place) => self.lose_patience(id, place),
+                Whose::Ring => self.stop_ringing(id),
             }
         }
         self.contexts.arm(id);
@@ -134,7 +136,8 @@ impl<S: Store> Desk<'_, S> {
             }
             Failure::Transport => 503,
         };
-        if self.next_address(id, place) {
+        let given_up = |branch: &mut Branch| branch.given_up;
+        if self.contexts.branch(id, place).is_some_and(given_up) || self.next_address(id, place) {
             return;
         }
         if let Some(context) = self.contexts.table.get_mut(id) {
@@ -204,6 +207,7 @@ impl<S: Store> Desk<'_, S> {
                     let left = context.targets.len();
                     self.with_request(id, |turn| turn.share(id, together));
                     self.fork_on(id);
+                    self.contexts.ring(id, self.now.monotonic_ms);
                     // No branch more: as many as one context may have.
                     if let Some(context) = self.contexts.table.get_mut(id)
                         && context.targets.len() == left

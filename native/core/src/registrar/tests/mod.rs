@@ -36,7 +36,7 @@ pub(crate) fn config(changes: serde_json::Value) -> Config {
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
         },
-        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false},
+        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
         "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
         "admin": {"address": ""},
