@@ -166,6 +166,10 @@ class Registrar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """``supported``: accept Path (RFC 3327) only with ``Supported: path``, else 421; ``always``; ``ignore``."""
     nat: Literal["auto", "never"] = "auto"
     """``auto``: send to where the REGISTER came from when the Contact is another address; ``never``: by Contact."""
+    service_route: list[str] = msgspec.field(default_factory=list)
+    """URIs with ``lr`` that clients are told to send their requests by (Service-Route, RFC 3608)."""
+    flow_timer: Annotated[int, Meta(ge=0, le=86400)] = 0
+    """Seconds in which clients with Outbound (RFC 5626) are told to send a keep-alive (Flow-Timer); 0 tells nothing."""
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -331,6 +335,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tried when one fails, and losers are cancelled; ``stateless``: remember nothing. Without it, ``lookup`` and a target
     set with more than one target are stateful, one next hop and ``request-uri`` are stateless. Later requests of a
     dialog go as its first did."""
+    path: bool = False
+    """Insert Path (RFC 3327) into REGISTER that this rule forwards, so that requests for the client come back to us
+    and go by the connection, or to the address, that it registered from (RFC 5626 §5.1)."""
     ring: Duration | None = None
     """Whatever ``proxy.ring`` says, for what this rule looks up."""
     strip: Annotated[int, Meta(ge=0, le=255)] = 0

@@ -29,8 +29,8 @@ def rule(**changes: Any) -> dict[str, Any]:
     """One ``[[route]]`` with every field."""
     return {
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": None,
-        "authenticate": None, "record_route": None, "mode": None, "ring": None, "strip": 0, "prepend": "",
-        "forward": None, "lookup": False, "redirect": None, "reply": None, "drop": False,
+        "authenticate": None, "record_route": None, "mode": None, "ring": None, "path": False, "strip": 0,
+        "prepend": "", "forward": None, "lookup": False, "redirect": None, "reply": None, "drop": False,
     } | changes  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         "auth": {"realm": None, "algorithms": ["SHA-256"], "nonce_lifetime": 300, "register": False, "calls": False},
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
+        "service_route": [], "flow_timer": 0,
         },
         "proxy": {"record_route": False, "trusted": [], "relay": True, "recurse": False, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},

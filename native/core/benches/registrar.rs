@@ -182,7 +182,8 @@ fn registrar(authenticated: bool) -> Registrar {
             "register": authenticated, "calls": true
         },
         "registrar": {
-            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"
+            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
+        "service_route": [], "flow_timer": 0
         },
         "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},

@@ -28,7 +28,8 @@ fn config(routes: Value, target_sets: Value) -> Config {
         "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
         "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
         "auth": {"realm": null, "algorithms": [], "nonce_lifetime": 300, "register": true, "calls": true},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
+        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
+        "service_route": [], "flow_timer": 0},
         "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
         "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
@@ -40,7 +41,7 @@ fn config(routes: Value, target_sets: Value) -> Config {
 fn route(conditions: Value) -> Value {
     let mut route = json!({
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-        "authenticate": null, "record_route": null, "mode": null, "ring": null, "strip": 0, "prepend": "", "forward": null,
+        "authenticate": null, "record_route": null, "mode": null, "ring": null, "path": false, "strip": 0, "prepend": "", "forward": null,
         "lookup": false, "redirect": null, "reply": null, "drop": true,
     });
     for (key, value) in conditions.as_object().unwrap() {

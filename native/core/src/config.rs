@@ -107,6 +107,8 @@ mirror! {
         max_expires: u32,
         path: String,
         nat: String,
+        service_route: Vec<String>,
+        flow_timer: u32,
     }
     Proxy {
         record_route: bool,
@@ -168,6 +170,7 @@ mirror! {
         authenticate: Option<bool>,
         record_route: Option<bool>,
         mode: Option<String>,
+        path: bool,
         ring: Option<f64>,
         strip: u32,
         prepend: String,

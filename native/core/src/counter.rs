@@ -94,6 +94,8 @@ counters! {
     Registrations = "registrations",
     /// REGISTER requests that only asked.
     RegistrationFetches = "registration_fetches",
+    /// Bindings removed because their connection was gone when a request was to go by it (RFC 5626 §5.3).
+    FlowsForgotten = "flows_forgotten",
     /// Location look-ups that found a binding.
     LookupHits = "lookup_hits",
     /// Location look-ups that found none.

@@ -122,6 +122,8 @@ def _registrar(registrar: Registrar) -> Findings:
         yield ("registrar", "min_expires"), f"min_expires ({low}) is above max_expires ({high})"
     elif not low <= usual <= high:
         yield ("registrar", "default_expires"), f"default_expires ({usual}) is not between {low} and {high}"
+    for index, uri in enumerate(registrar.service_route):
+        yield from _uri(uri, ("registrar", "service_route", index))
 
 
 def _name_servers(servers: list[str]) -> Findings:
@@ -175,6 +177,8 @@ def _route(route: Route, config: Config, path: KeyPath) -> Findings:
         yield from _forward(route.forward, config, (*path, "forward"))
     if route.mode is not None and route.forward is None and not route.lookup:
         yield (*path, "mode"), "only what is forwarded has a mode: forward or lookup"
+    if route.path and route.forward is None:
+        yield (*path, "path"), "only REGISTER that is forwarded gets a Path: forward"
     if route.ring is not None and not route.lookup:
         yield (*path, "ring"), "only contacts that are looked up ring one after the other: lookup"
     if route.redirect is not None:

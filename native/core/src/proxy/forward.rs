@@ -43,6 +43,8 @@ pub(crate) struct Forward<'a> {
     pub stateful: bool,
     /// Max-Breadth of this branch (RFC 5393 §5.3.3); `None` leaves the field as it came.
     pub breadth: Option<u8>,
+    /// The flow that our Path leads back to, and whether its other end is the client itself (RFC 3327, RFC 5626 §5.1).
+    pub insert_path: Option<(Path, bool)>,
     /// Take off what a stranger says about who he is.
     pub strip_identity: bool,
     /// What the branch is made of.
@@ -81,6 +83,7 @@ pub(crate) fn edits(
     edits.insert_with(top, |out| {
         word = push_via(forward, keys, scratch, out);
         push_record_route(forward, keys, out);
+        push_path(forward, keys, out);
         push_routes(forward, out);
         if max_forwards.is_none() {
             out.extend_from_slice(b"Max-Forwards: ");
@@ -157,6 +160,18 @@ fn push_record_route(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
         push_token(keys, forward.origin.call_id, forward.stateful, out);
         out.extend_from_slice(b">\r\n");
     }
+}
+
+/// RFC 3327 §5.2: our URI for who registers the contact. The token in it says where the client is.
+fn push_path(forward: &Forward<'_>, keys: &Keys, out: &mut Vec<u8>) {
+    let Some((flow, is_first_hop)) = &forward.insert_path else { return };
+    let route = &forward.sender.listener.texts(forward.sender.transport).route;
+    out.extend_from_slice(b"Path: <sip:");
+    flow::push(keys, flow, out);
+    out.push(b'@');
+    // Without the parameter that ties a Record-Route to its dialog.
+    out.extend_from_slice(route.strip_suffix(b";dp=").unwrap_or(route));
+    out.extend_from_slice(if *is_first_hop { b";ob>\r\n" } else { b">\r\n" });
 }
 
 /// Step 6: additional Route values.

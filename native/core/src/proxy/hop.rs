@@ -31,6 +31,8 @@ pub(crate) struct Leaving<'a> {
     pub stateful: bool,
     /// Whether it is kept in one even if not `stateful`, when the next hop has more addresses to be tried (RFC 3263 §4.4).
     pub failover: bool,
+    /// Whether REGISTER gets our Path (RFC 3327).
+    pub insert_path: bool,
 }
 
 /// A next hop.

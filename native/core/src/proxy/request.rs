@@ -209,7 +209,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// §16.6: sends the request to `hop`.
     pub(crate) fn forward(&mut self, request: &Request<'b>, leaving: &hop::Leaving<'_>) -> Step {
         if leaving.stateful && makes_transaction(request.method) {
-            return self.begin(request, leaving, VecDeque::new(), self.snapshot.ring_ms);
+            return self.begin(request, leaving, VecDeque::new(), VecDeque::new(), self.snapshot.ring_ms);
         }
         self.pass_by(request, leaving)
     }
@@ -234,7 +234,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let is_lossy = self.path.transport != Transport::Udp && to.transport == Transport::Udp;
         if (is_lossy || more && leaving.failover) && makes_transaction(request.method) && !self.contexts.table.is_full()
         {
-            return self.begin(request, leaving, VecDeque::new(), self.snapshot.ring_ms);
+            return self.begin(request, leaving, VecDeque::new(), VecDeque::new(), self.snapshot.ring_ms);
         }
         // Without a context, CANCEL and ACK go where its first branch went, under the same name.
         let fork = leaving.stateful.then_some(0);
@@ -255,6 +255,11 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             }
             hop::Next::Hop(_) | hop::Next::Path(_) => to,
         }
+    }
+
+    /// Whether the request came from who made it, as its Via says (RFC 5626 §5.1).
+    fn is_first_hop(&self) -> bool {
+        self.message.elements(HeaderId::VIA).nth(1).is_none()
     }
 
     /// The edits with which the request leaves for `to`. Returns the word that names branch number `fork` if its transaction is
@@ -307,6 +312,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             fork,
             stateful: leaving.stateful,
             breadth,
+            insert_path: leaving.insert_path.then(|| (*self.path, self.is_first_hop())),
             strip_identity: snapshot.challenge && !request.trusted,
             origin,
             loop_hash: request.loop_hash,

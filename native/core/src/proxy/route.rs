@@ -28,6 +28,11 @@ pub(crate) struct Routed<'b> {
     pub next: Option<Element<'b>>,
     /// The flow that the other side of the dialog is reached by, if a value that named us says so.
     pub flow: Option<Path>,
+    /// The flow of a client that registered through us, if the value that named us is the Path of its registration
+    /// (RFC 5626 §5.3).
+    pub client: Option<Path>,
+    /// Whether that value was changed by somebody.
+    pub is_tampered: bool,
     /// Whether a value that named us had been made by us for this Call-ID: the request belongs to a dialog that passed
     /// our checks when it began.
     pub authentic: bool,
@@ -101,8 +106,18 @@ pub(crate) fn preprocess<'b>(
     keys: &Keys,
     is_own: impl Fn(&SipUri<'b>) -> bool,
 ) -> Routed<'b> {
-    let mut routed =
-        Routed { uri, repaired: false, popped: 0, count: 0, next: None, flow: None, authentic: false, stateful: false };
+    let mut routed = Routed {
+        uri,
+        repaired: false,
+        popped: 0,
+        count: 0,
+        next: None,
+        flow: None,
+        client: None,
+        is_tampered: false,
+        authentic: false,
+        stateful: false,
+    };
     if message.first(HeaderId::ROUTE).is_none() {
         return routed;
     }
@@ -114,6 +129,12 @@ pub(crate) fn preprocess<'b>(
                 Some(route) => {
                     routed.popped += 1;
                     routed.token(&route, call_id, keys);
+                    // What has no token of a dialog was a Path, or a Service-Route, which names no user.
+                    if route.params.find(TOKEN).is_none() {
+                        routed.client = route.user.and_then(|token| flow::read(keys, token));
+                        routed.is_tampered |=
+                            routed.client.is_none() && route.user.is_some() && route.params.contains(b"ob");
+                    }
                     // Of the two that we write, the upper one is the side that the request comes from; its flow may be
                     // another by now. The lower one is where it goes (RFC 5626 §5.3.1).
                     if routed.popped == MOST_OWN {

@@ -8,7 +8,8 @@ use super::hop::{Leaving, Next};
 use super::request::{Request, makes_transaction};
 use super::route::address;
 use crate::counter::Counter;
-use crate::registrar::lookup::{UNSAID, by_preference};
+use crate::path::Path;
+use crate::registrar::lookup::{UNSAID, by_preference, instance};
 use crate::registrar::record::{Binding, Bindings};
 use crate::respond::Answer;
 use crate::routing::target::{Choices, HashBy, NextHop, Policy, TargetSet, TargetSetId, is_up};
@@ -29,8 +30,35 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             self.work.note(|| "inside a dialog: by the flow in its Route".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
             let stateful = request.routed.stateful;
-            let leaving =
-                Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful, failover: false };
+            let leaving = Leaving {
+                uri: None,
+                path: b"",
+                last_route: b"",
+                next,
+                record_route,
+                stateful,
+                failover: false,
+                insert_path: false,
+            };
+            return self.forward(request, &leaving);
+        }
+        if request.routed.is_tampered {
+            return self.refuse(403);
+        }
+        // RFC 5626 §5.3: by the flow that a client registered with; what that client sends itself by its own way goes on.
+        if let Some(flow) = request.routed.client.filter(|flow| !is_same_flow(flow, self.path)) {
+            self.work.note(|| "for a client that registered through us: by its flow".into());
+            let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
+            let leaving = Leaving {
+                uri: None,
+                path: b"",
+                last_route: b"",
+                next,
+                record_route,
+                stateful: false,
+                failover: false,
+                insert_path: false,
+            };
             return self.forward(request, &leaving);
         }
         let own = request.sip_uri().is_some_and(|uri| self.snapshot.is_own(&uri));
@@ -93,6 +121,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             record_route,
             stateful,
             failover: true,
+            insert_path: false,
         };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
@@ -119,7 +148,16 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             return self.refuse(400);
         };
         let next = Next::Hop(&hop);
-        let leaving = Leaving { uri: None, path: b"", last_route: b"", next, record_route, stateful, failover: true };
+        let leaving = Leaving {
+            uri: None,
+            path: b"",
+            last_route: b"",
+            next,
+            record_route,
+            stateful,
+            failover: true,
+            insert_path: false,
+        };
         self.forward(request, &leaving)
     }
 
@@ -176,6 +214,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             record_route,
             stateful,
             failover: rule.mode.is_none(),
+            insert_path: rule.path && request.method == Method::Register,
         };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
@@ -229,7 +268,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             for (place, target) in choices.iter().skip(1).filter_map(|&choice| set.target(choice)).enumerate() {
                 rest.push_back(Target::new(&leaving(Next::Hop(&target.hop)), place as u16 + 1, true));
             }
-            return self.begin(request, &first, rest, self.snapshot.ring_ms);
+            return self.begin(request, &first, VecDeque::new(), rest, self.snapshot.ring_ms);
         }
         self.forward(request, &first)
     }
@@ -340,15 +379,28 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             if !forks || bindings.len() == 1 {
                 return Ok(self.forward(request, &first));
             }
-            let (mut rest, mut group, mut q) = (VecDeque::new(), 0, best.q.unwrap_or(UNSAID));
+            let (mut others, mut rest) = (VecDeque::new(), VecDeque::<Target>::new());
+            let (mut group, mut q) = (0, best.q.unwrap_or(UNSAID));
+            // Where the first flow of each client is; 0 is the first target of all.
+            let mut clients = vec![(instance(&best), 0_usize)];
             for binding in &bindings[1..] {
-                let (mut hop, next_q) = (None, binding.q.unwrap_or(UNSAID));
+                let mut hop = None;
+                let Some(leaving) = to_binding(binding, &mut hop, record_route, true) else { continue };
+                let client = instance(binding);
+                // RFC 5626 §7: "MUST NOT populate the target set with more than one contact with the same AOR and instance-id
+                // at a time"; the others stand by.
+                if let Some((_, place)) = clients.iter().find(|(known, _)| client.is_some() && *known == client) {
+                    let flows = place.checked_sub(1).and_then(|place| rest.get_mut(place));
+                    flows.map_or(&mut others, |first| &mut first.others).push_back(Target::new(&leaving, 0, false));
+                    continue;
+                }
+                let next_q = binding.q.unwrap_or(UNSAID);
                 group += u16::from(next_q != q);
                 q = next_q;
-                let leaving = to_binding(binding, &mut hop, record_route, true);
-                rest.extend(leaving.map(|leaving| Target::new(&leaving, group, false)));
+                rest.push_back(Target::new(&leaving, group, false));
+                clients.push((client, rest.len()));
             }
-            Ok(self.begin(request, &first, rest, ring_ms))
+            Ok(self.begin(request, &first, others, rest, ring_ms))
         });
         self.work.value = value;
         step.unwrap_or_else(|step| step)
@@ -376,6 +428,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     }
 }
 
+/// Whether a request that came by `path` is the client's own.
+fn is_same_flow(flow: &Path, path: &Path) -> bool {
+    flow.connection == path.connection && (flow.connection.worker().is_some() || flow.peer == path.peer)
+}
+
 /// How a request leaves for a binding; `None` for a contact that is no SIP URI. `hop` is storage.
 fn to_binding<'a>(
     binding: &Binding<'a>,
@@ -399,6 +456,7 @@ fn to_binding<'a>(
         record_route,
         stateful,
         failover: false,
+        insert_path: false,
     })
 }
 

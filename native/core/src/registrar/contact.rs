@@ -287,9 +287,15 @@ pub(super) fn same_uri(a: &[u8], b: &[u8]) -> bool {
 
 /// Whether the parameters, as we keep them, name an instance and a reg-id.
 fn has_flow(params: &[u8]) -> bool {
+    flow_start(params).is_some()
+}
+
+/// Where reg-id stands in parameters, as we keep them, that name an instance before it.
+pub(super) fn flow_start(params: &[u8]) -> Option<usize> {
     const INSTANCE: &[u8] = b";+sip.instance=";
     const REG_ID: &[u8] = b";reg-id=";
-    params.starts_with(INSTANCE) && params.windows(REG_ID.len()).any(|window| window == REG_ID)
+    let found = params.windows(REG_ID.len()).position(|window| window == REG_ID);
+    found.filter(|_| params.starts_with(INSTANCE))
 }
 
 /// Appends a value without the line ends that a quoted string may be folded with.

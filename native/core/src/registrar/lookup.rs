@@ -21,6 +21,12 @@ pub fn by_preference<'a>(bindings: Bindings<'a>, now: u64) -> SmallVec<[Binding<
     targets
 }
 
+/// The client that a binding is one flow of, as its parameters name it; `None` for a contact without flows (RFC 5626 §4.2).
+pub(crate) fn instance<'a>(binding: &Binding<'a>) -> Option<&'a [u8]> {
+    let end = super::contact::flow_start(binding.params)?;
+    binding.params.get(..end)
+}
+
 impl Registrar {
     /// The bindings of `aor` (canonical) that live at `now` (Unix second), best first. `record` holds their octets.
     ///

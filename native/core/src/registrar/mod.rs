@@ -31,6 +31,7 @@ pub(crate) mod tests;
 mod update;
 
 pub use update::prune;
+pub(crate) use update::without_flow;
 
 use crate::auth::{self, Authenticator};
 use crate::config::{Config, ConfigError};
@@ -97,6 +98,10 @@ pub struct Registrar {
     path: PathPolicy,
     nat: bool,
     bindings: usize,
+    /// `Service-Route: …\r\n`, or nothing (RFC 3608).
+    service_route: Vec<u8>,
+    /// `Flow-Timer: …\r\n`, or nothing (RFC 5626 §6).
+    flow_timer: Vec<u8>,
 }
 
 /// Working space, kept so that nothing is allocated for a request.
@@ -140,6 +145,12 @@ impl Registrar {
         if registrar.min_expires > registrar.max_expires {
             errors.push(ConfigError::new("registrar.min_expires", "it is greater than max_expires"));
         }
+        let service_route =
+            service_route(&registrar.service_route).map_err(|error| errors.push(error)).unwrap_or_default();
+        let flow_timer = match registrar.flow_timer {
+            0 => Vec::new(),
+            seconds => format!("Flow-Timer: {seconds}\r\n").into_bytes(),
+        };
         let authenticator = Authenticator::new(&config.auth, &Keys::derive(secret)).map_err(|more| errors.extend(more));
         match (path, nat, authenticator) {
             (Some(path), Some(nat), Ok(authenticator)) if errors.is_empty() => Ok(Self {
@@ -151,6 +162,8 @@ impl Registrar {
                 path,
                 nat,
                 bindings: config.limits.bindings,
+                service_route,
+                flow_timer,
             }),
             _ => Err(errors),
         }
@@ -171,6 +184,25 @@ impl Registrar {
         let (user, host) = split_aor(aor);
         self.authenticator.knows(store, user, self.authenticator.realm(host), auth)
     }
+}
+
+/// The line for a 200. RFC 3608 §6.1: each value is a Route of its own.
+fn service_route(uris: &[String]) -> Result<Vec<u8>, ConfigError> {
+    let mut line = Vec::new();
+    for (index, text) in uris.iter().enumerate() {
+        let is_route = matches!(Uri::parse(text.as_bytes()), Ok(Uri::Sip(uri)) if uri.is_loose_router());
+        if !is_route || text.bytes().any(|octet| matches!(octet, b'<' | b'>' | b'?')) {
+            let problem = format!("{text:?} is not a SIP URI with the parameter lr");
+            return Err(ConfigError::new(format!("registrar.service_route[{index}]"), problem));
+        }
+        line.extend_from_slice(if index == 0 { b"Service-Route: <" } else { b", <" });
+        line.extend_from_slice(text.as_bytes());
+        line.push(b'>');
+    }
+    if !line.is_empty() {
+        line.extend_from_slice(b"\r\n");
+    }
+    Ok(line)
 }
 
 /// User and host of an address-of-record; no user when there is none.

@@ -309,8 +309,10 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
     fn answer(&mut self) {
         let Scratch { record, path, date, .. } = &mut *self.scratch;
         super::answer::write(record, path, self.register.now.unix(), date, self.lines);
+        self.lines.extend_from_slice(&self.registrar.service_route);
         if self.outbound {
             self.lines.extend_from_slice(b"Require: outbound\r\n");
+            self.lines.extend_from_slice(&self.registrar.flow_timer);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::contact::Requested;
 use super::record::{self, Binding, Bindings};
-use crate::path::Path;
+use crate::path::{ConnectionId, Path};
 use crate::store::{Change, StoreError};
 
 /// What a REGISTER brings to a record, beside its contacts.
@@ -142,6 +142,21 @@ pub fn prune(present: &[u8], now: u64, next: &mut Vec<u8>) -> Change {
     }
     // A record that cannot be read has no bindings either.
     tally.pruned |= tally.count == 0;
+    tally.change()
+}
+
+/// Writes the record without the bindings that a connection was kept for: it is gone (RFC 5626 §5.3).
+pub(crate) fn without_flow(present: &[u8], connection: ConnectionId, next: &mut Vec<u8>) -> Change {
+    record::begin(next);
+    let mut tally = Tally { count: 0, due: u64::MAX, urgent: true, changed: false, pruned: false };
+    for stored in Bindings::readable(present) {
+        if stored.binding.received.is_some_and(|path| path.connection == connection) {
+            tally.changed = true;
+        } else {
+            tally.keep(stored.binding.expires);
+            stored.copy(next);
+        }
+    }
     tally.change()
 }
 

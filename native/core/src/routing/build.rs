@@ -171,6 +171,7 @@ impl Reader<'_> {
             authenticate: self.route.authenticate,
             record_route: self.route.record_route,
             mode: mode?,
+            path: self.path(),
             ring_ms: self.ring(),
             rewrite: rewrite?,
         })
@@ -196,6 +197,13 @@ impl Reader<'_> {
             return None;
         }
         Some(Some(mode))
+    }
+
+    fn path(&mut self) -> bool {
+        if self.route.path && self.route.forward.is_none() {
+            self.problem(".path", "only REGISTER that is forwarded gets a Path");
+        }
+        self.route.path
     }
 
     fn ring(&mut self) -> Option<u32> {

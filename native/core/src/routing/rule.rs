@@ -23,6 +23,8 @@ pub struct Rule {
     pub record_route: Option<bool>,
     /// Whether what the rule forwards is kept in transactions, if the rule says so.
     pub mode: Option<Mode>,
+    /// Whether REGISTER that it forwards gets our Path (RFC 3327).
+    pub path: bool,
     /// How long contacts of one q ring before those of the next, if the rule says so.
     pub ring_ms: Option<u32>,
     /// Change of the user part of the request URI.

@@ -34,7 +34,8 @@ pub fn config(change: Value) -> Config {
         "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
         "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
         "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": false},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto"},
+        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
+        "service_route": [], "flow_timer": 0},
         "proxy": {"record_route": false, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
         "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
@@ -49,7 +50,7 @@ pub fn config(change: Value) -> Config {
 pub fn rule(change: Value) -> Value {
     let mut rule = json!({
         "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-        "authenticate": null, "record_route": null, "mode": null, "ring": null, "strip": 0, "prepend": "", "forward": null, "lookup": false,
+        "authenticate": null, "record_route": null, "mode": null, "ring": null, "path": false, "strip": 0, "prepend": "", "forward": null, "lookup": false,
         "redirect": null, "reply": null, "drop": false,
     });
     merge(&mut rule, change);

@@ -77,11 +77,12 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         !passed
     }
 
-    /// Makes a context for the request: `first` is tried now, and with it those of `rest` that are of group 0.
+    /// Makes a context for the request: `first` is tried now, `others` in its place if it fails, and with it those of `rest` that are of group 0.
     pub(crate) fn begin(
         &mut self,
         request: &Request<'b>,
         first: &Leaving<'_>,
+        others: VecDeque<Target>,
         rest: VecDeque<Target>,
         ring_ms: u32,
     ) -> Step {
@@ -138,7 +139,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             self.say_trying(id, reply_to);
         }
         self.share(id, together);
-        let own = is_name(&first.next).then(|| Target::new(first, 0, false));
+        let own =
+            (is_name(&first.next) || !others.is_empty()).then(|| Target::new(first, 0, false).with_others(others));
         let unresolved = self.start(id, request, first, own);
         if let (Some(target), Some(context)) = (unresolved, self.contexts.table.get_mut(id)) {
             context.targets.push_front(target);

@@ -58,6 +58,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         own: Option<Target>,
     ) -> Option<Target> {
         let tried = own.as_ref().map_or(&[][..], |target| &target.tried);
+        let others = own.as_ref().is_some_and(|target| !target.others.is_empty());
         let (to, more) = match self.look_for(leaving, tried) {
             Found::Path { to, more } => (self.sized(leaving, to), more),
             Found::Nowhere(why) => {
@@ -80,7 +81,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             }
         };
         let (number, share, next) = match self.contexts.table.get(id) {
-            Some(context) => (context.branches.len(), context.share, more || context.has_stand_in()),
+            Some(context) => (context.branches.len(), context.share, more || others || context.has_stand_in()),
             None => return None,
         };
         let fork = u8::try_from(number).ok();
@@ -97,7 +98,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             Method::Invite => Client::Invite(ClientInvite::new(now, timers, reliability(&to), bytes.into(), &mut wire)),
             _ => Client::NonInvite(ClientNonInvite::new(now, timers, reliability(&to), bytes.into(), &mut wire)),
         };
-        let target = own.filter(|target| super::target::is_name(&target.leaving().next)).map(Box::new);
+        let target = own.filter(Target::has_more).map(Box::new);
         let patience = next.then(|| now + self.snapshot.patience_ms(request.method));
         let timer_c = now + timers.c;
         let branch = Branch { client, word, to, timer_c, cancel: Cancel::No, patience, given_up: false, target };
@@ -113,12 +114,15 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         None
     }
 
-    /// Sends the request to the next address of a target's name, if there is one.
-    pub(super) fn start_next_address(&mut self, id: SlotId, request: &Request<'b>, target: Target) {
-        if let Found::Path { .. } = self.look_for(&target.leaving(), &target.tried) {
-            let leaving = target.clone();
-            self.start(id, request, &leaving.leaving(), Some(target));
+    /// Sends the request to the next address of a target's name, or by the next flow of its client, if there is one.
+    pub(super) fn start_next_address(&mut self, id: SlotId, request: &Request<'b>, mut target: Target) {
+        while !matches!(self.look_for(&target.leaving(), &target.tried), Found::Path { .. }) {
+            let mut others = std::mem::take(&mut target.others);
+            let Some(next) = others.pop_front() else { return };
+            target = next.with_others(others);
         }
+        let leaving = target.clone();
+        self.start(id, request, &leaving.leaving(), Some(target));
     }
 
     /// The kept request of a context, read again.

@@ -7,10 +7,12 @@ use super::{Client, Contexts, Kept, Server, Target};
 use crate::counter::Counter;
 use crate::proxy::forward::frame;
 use crate::proxy::hop::{Leaving, Next};
+use crate::registrar::without_flow;
 use crate::routing::target::NextHop;
-use crate::store::Store;
+use crate::store::{Change, Store, Table as _};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::header::QValue;
+use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Contacts, HeaderId, Method, Uri};
 use dialplane_transaction::table::Part;
 use dialplane_transaction::{SlotId, Taken, client_invite, client_non_invite, server_invite, server_non_invite};
@@ -139,6 +141,9 @@ impl<S: Store> Turn<'_, '_, S> {
             return;
         }
         // 430: RFC 5626 §11.5, which we say ourselves for a flow that is gone.
+        if status == 430 {
+            self.forget_flow(id, place);
+        }
         let hop_failed = matches!(status, 430 | 503);
         if hop_failed && self.desk().next_address(id, place) {
             return;
@@ -155,6 +160,23 @@ impl<S: Store> Turn<'_, '_, S> {
             self.desk().cancel_open(id, &reason(status));
         }
         self.desk().settle(id);
+    }
+
+    /// RFC 5626 §5.3, §7: the connection of a client is gone, and so are the bindings that were made by it.
+    fn forget_flow(&mut self, id: SlotId, place: usize) {
+        let to = self.contexts.branch(id, place).map(|branch| branch.to);
+        let Some(connection) = to.map(|to| to.connection).filter(|it| it.worker().is_some()) else { return };
+        let forgotten = self.desk().with_request(id, |turn| {
+            let Some(uri) = turn.reread(id).and_then(|request| request.sip_uri()) else { return Ok(Change::Keep) };
+            let mut aor = Vec::new();
+            write_aor(&Uri::Sip(uri), &mut aor);
+            turn.store.bindings().update(&aor, &mut |present, next| without_flow(present, connection, next))
+        });
+        match forgotten {
+            Some(Ok(Change::Keep)) | None => {}
+            Some(Ok(Change::Write { .. } | Change::Remove)) => self.work.counters.count(Counter::FlowsForgotten),
+            Some(Err(_)) => self.work.counters.count(Counter::StoreErrors),
+        }
     }
 
     /// Step 4, recursion: the contacts of a 3xx become targets, best first, before those that are left. `false` when there is
@@ -184,6 +206,7 @@ impl<S: Store> Turn<'_, '_, S> {
                 record_route: self.snapshot.record_route,
                 stateful: true,
                 failover: false,
+                insert_path: false,
             };
             found.push((q, Target::new(&leaving, 0, false)));
         }

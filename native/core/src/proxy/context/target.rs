@@ -3,6 +3,7 @@
 use crate::path::Path;
 use crate::proxy::hop::{Leaving, Next, Tried};
 use crate::routing::target::{HopHost, NextHop};
+use std::collections::VecDeque;
 
 /// A place where a request may go.
 #[derive(Clone, Debug)]
@@ -12,12 +13,15 @@ pub(crate) struct Target {
     last_route: Box<[u8]>,
     next: OwnNext,
     record_route: bool,
+    insert_path: bool,
     /// Targets of one group are tried at one time; groups one after the other.
     pub group: u16,
     /// Whether it stands for the one before it, to be tried only if that could not be reached (RFC 3263 §4.3).
     pub stands_in: bool,
     /// Addresses of its name that were tried and failed.
     pub tried: Vec<Tried>,
+    /// Other flows of the same client, tried one after the other when this one failed (RFC 5626 §5.3, §7).
+    pub others: VecDeque<Target>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,9 +42,11 @@ impl Target {
                 Next::Path(path) => OwnNext::Path(path),
             },
             record_route: leaving.record_route,
+            insert_path: leaving.insert_path,
             group,
             stands_in,
             tried: Vec::new(),
+            others: VecDeque::new(),
         }
     }
 
@@ -56,12 +62,23 @@ impl Target {
             record_route: self.record_route,
             stateful: true,
             failover: false,
+            insert_path: self.insert_path,
         }
     }
 
     /// New request URI.
     pub(crate) fn uri(&self) -> Option<&[u8]> {
         self.uri.as_deref()
+    }
+
+    /// The same with these in its place when it fails.
+    pub(super) fn with_others(self, others: VecDeque<Target>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// Whether something is left to be tried in its place.
+    pub(super) fn has_more(&self) -> bool {
+        !self.others.is_empty() || is_name(&self.leaving().next)
     }
 }
 
