@@ -1,9 +1,13 @@
 //! With real sockets and a clock of our own.
 
 use super::super::settings::Bound;
+use super::end::DRAIN_MS;
 use super::*;
 use dialplane_core::access::Networks;
+use dialplane_core::path::ListenerId;
 use dialplane_syntax::Limits;
+use rustix::event::epoll;
+use rustix::net::{SocketFlags, SocketType, socket_with};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
