@@ -105,12 +105,16 @@ def listen(
     to: Annotated[str | None, typer.Option(help="Where --answer redirect sends callers.")] = None,
     count: Annotated[int | None, typer.Option("--count", "-c", help="Stop after so many calls.")] = None,
     host: Host = None,
-    port: Port = 5060,
+    port: Annotated[
+        int | None, typer.Option(help="Port for UDP and TCP; 0: any. [default: any with a password, else 5060]")
+    ] = None,
     authorities: Authorities = None,
     trace: Trace = False,
 ) -> None:
     """Take calls and messages until Ctrl-C; registers if there is a password."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
+    # Who registers is found by his registration, and the server may have the usual port of this machine.
+    usual = 5060 if password is None else 0
+    settings = Settings(account, password, username, proxy, host, usual if port is None else port, authorities, trace)
     if answer is Answer.WAV and play is None:
         raise MisuseError("--answer wav needs --play FILE")
     if answer is Answer.REDIRECT and to is None:
