@@ -124,6 +124,8 @@ counters! {
     ProbesSent = "probes_sent",
     /// OPTIONS probes without a good answer.
     ProbesFailed = "probes_failed",
+    /// Requests to a target set of which no target is up; tried as if all were.
+    TargetsAllDown = "targets_all_down",
     /// Failures of the shared store.
     StoreErrors = "store_errors",
     /// Responses not sent because they would be larger than the unproved request.

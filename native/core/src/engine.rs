@@ -16,7 +16,7 @@ pub use crate::proxy::context::Output;
 use crate::proxy::context::{Contexts, Desk};
 use crate::proxy::hop;
 use crate::proxy::size::{BY_SIZE, REMEMBERED_MS};
-use crate::routing::probe::Prober;
+use crate::routing::probe::{Change, Prober};
 use crate::routing::target::NextHop;
 use crate::snapshot::Snapshot;
 use crate::spread::Spread;
@@ -331,6 +331,12 @@ impl<S: Store> Engine<S> {
     /// Next source that was banned, for whoever else can stop it.
     pub fn poll_ban(&mut self) -> Option<Ban> {
         self.work.bans.pop()
+    }
+
+    /// Next target that was found to be up (`true`) or down, with its URI.
+    pub fn poll_health(&mut self) -> Option<(String, bool)> {
+        let (uri, change) = self.prober.as_mut()?.poll_change()?;
+        Some((String::from_utf8_lossy(&uri).into_owned(), change == Change::CameUp))
     }
 
     /// Says that a batch of messages begins, the first of which has waited for `delay_ms` (0: did not wait).

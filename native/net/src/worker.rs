@@ -218,6 +218,7 @@ impl<S: Store> Worker<S> {
             self.timers(&mut batch);
             self.settle(&mut batch);
             self.tell_bans();
+            self.tell_health();
             self.page.write(self.engine.counters());
             if stop {
                 return self.finish(&mut batch);
@@ -284,6 +285,14 @@ impl<S: Store> Worker<S> {
             self.engine.note_delay(now, batch.waited_ms(now.unix_ms).unwrap_or(0));
         } else if now.monotonic_ms - *socket.full_since.get_or_insert(now.monotonic_ms) >= PRESSURE_MS {
             socket.is_stamped = udp::stamp(socket.descriptor.as_fd(), true).is_ok();
+        }
+    }
+
+    /// Tells of the targets that came up or went down.
+    fn tell_health(&mut self) {
+        while let Some((uri, is_up)) = self.engine.poll_health() {
+            let (level, event) = if is_up { ("info", "target is up") } else { ("warning", "target is down") };
+            self.control.log(level, event, &uri);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::path::Path;
 use crate::registrar::lookup::{UNSAID, by_preference, instance};
 use crate::registrar::record::{Binding, Bindings};
 use crate::respond::Answer;
-use crate::routing::target::{Choices, HashBy, NextHop, Policy, TargetSet, TargetSetId, is_up};
+use crate::routing::target::{Choices, HashBy, NextHop, Policy, Supply, TargetSet, TargetSetId, is_up};
 use crate::routing::{Action, ForwardTo, Mode, RedirectTo, RouteKey, Rule};
 use crate::store::{Store, Table, TargetHealth as _};
 use crate::turn::{Step, Turn};
@@ -297,7 +297,10 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             Policy::Hash(_) | Policy::Priority | Policy::RoundRobin | Policy::Weight => String::new(),
         };
         let chance = self.chance(request);
-        let (id, _) = set.first(set_key(set, request, source.as_bytes()), chance, self.store.health());
+        let (id, supply) = set.first(set_key(set, request, source.as_bytes()), chance, self.store.health());
+        if supply == Supply::AllDown {
+            self.work.counters.count(Counter::TargetsAllDown);
+        }
         let target = set.target(id)?;
         if let Some(trace) = &mut self.work.trace {
             for other in set.targets() {

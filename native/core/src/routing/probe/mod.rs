@@ -88,6 +88,8 @@ pub struct Prober {
     targets: Vec<Probed>,
     /// When each target wants to be looked at, and its index.
     timers: BTreeSet<(u64, usize)>,
+    /// Targets that came up or went down, until somebody asks.
+    changed: Vec<(Box<[u8]>, Change)>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +112,7 @@ impl Prober {
     /// A prober without targets. `instance` is random: it makes Call-ID and From tag unique (RFC 3261 §8.1.1.3, §8.1.1.4).
     #[must_use]
     pub fn new(instance: u64) -> Self {
-        Self { instance, targets: Vec::new(), timers: BTreeSet::new() }
+        Self { instance, targets: Vec::new(), timers: BTreeSet::new(), changed: Vec::new() }
     }
 
     /// Takes the targets of a table. Those that were probed before stay as they are found to be.
@@ -178,10 +180,18 @@ impl Prober {
                 Effect::Send => return Poll::Send(self.probe(index)),
                 Effect::End(outcome) => {
                     let change = self.targets[index].end(outcome, health);
+                    if change != Change::None {
+                        self.changed.push((self.targets[index].uri.clone(), change));
+                    }
                     return Poll::Ended { probe: self.probe(index), outcome, change };
                 }
             }
         }
+    }
+
+    /// URI of a target that came up or went down since it was last asked for, and which.
+    pub fn poll_change(&mut self) -> Option<(Box<[u8]>, Change)> {
+        self.changed.pop()
     }
 
     /// What is known of each target, in the order of the file.
