@@ -14,6 +14,7 @@ from dialplane_native.records import Binding, Credentials, IdRange, SqlValue, Wo
 __all__ = [
     "Connection",
     "DatabaseError",
+    "Steering",
     "Store",
     "StoreError",
     "check",
