@@ -30,7 +30,7 @@ export DIALPLANE_SUBJECT ?= $(SUBJECT)
 export DIALPLANE_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 NATIVE_SOURCES := $(shell find native -path native/target -prune -o -path native/fuzz -prune -o -type f \
-	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.c' \) -print 2>/dev/null)
+	\( -name '*.rs' -o -name 'Cargo.*' -o -name '*.toml' -o -name '*.pyi' -o -name '*.py' -o -name '*.pxd' -o -name '*.h' -o -name '*.c' \) -print 2>/dev/null)
 ROOT_SOURCES := $(wildcard pyproject.toml setup.py) $(shell find src -name '*.pyx' -o -name '*.pxd' 2>/dev/null)
 KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.pyx)))
 CRATES := native benchmarks/load benchmarks/parser/rust

@@ -1,4 +1,5 @@
-//! `include/dialplane.h` is what cbindgen makes of the sources. `UPDATE_HEADER=1 cargo test -p dialplane-capi --test header` writes it anew.
+//! `include/dialplane.h` and the declarations for Cython are what cbindgen makes of the sources.
+//! `UPDATE_HEADER=1 cargo test -p dialplane-capi --test header` writes them anew.
 
 use dialplane_syntax::HeaderId;
 use std::fmt::Write as _;
@@ -28,16 +29,41 @@ const TYPES: [(&str, &str); 18] = [
 
 #[test]
 fn the_committed_header_is_the_generated_one() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut config = config(cbindgen::Language::C);
+    config.include_guard = Some("DIALPLANE_H".into());
+    config.header = Some(HEAD.into());
+    config.after_includes = Some(header_ids());
+    config.cpp_compat = true;
+    config.documentation_style = cbindgen::DocumentationStyle::C99;
+    config.style = cbindgen::Style::Both;
+    compare("include/dialplane.h", &without_rust(&generate(config)));
+}
+
+/// The same structures and the table for Cython. Functions are left out: an extension that is not linked with the library calls through
+/// the table.
+#[test]
+fn the_committed_declarations_for_cython_are_the_generated_ones() {
+    let mut config = config(cbindgen::Language::Cython);
+    config.header = Some(CYTHON_HEAD.into());
+    config.no_includes = true;
+    config.after_includes = Some(header_ids_for_cython());
+    config.trailer = Some(CYTHON_TAIL.into());
+    config.cython.header = Some("\"dialplane.h\"".into());
+    config.cython.cimports =
+        [("libc.stdint".into(), vec!["int32_t".into(), "uint8_t".into(), "uint32_t".into()])].into();
+    config.style = cbindgen::Style::Type;
+    config.export.item_types = {
+        use cbindgen::ItemType::{Constants, Enums, OpaqueItems, Structs};
+        vec![Constants, Enums, OpaqueItems, Structs]
+    };
+    compare("../python/dialplane_native/__init__.pxd", &for_cython(&generate(config)));
+}
+
+/// What both languages have in common.
+fn config(language: cbindgen::Language) -> cbindgen::Config {
     let mut config = cbindgen::Config {
-        language: cbindgen::Language::C,
-        include_guard: Some("DIALPLANE_H".into()),
-        header: Some(HEAD.into()),
-        after_includes: Some(header_ids()),
-        cpp_compat: true,
-        documentation_style: cbindgen::DocumentationStyle::C99,
+        language,
         documentation_length: cbindgen::DocumentationLength::Full,
-        style: cbindgen::Style::Both,
         line_length: 120,
         tab_width: 4,
         usize_is_size_t: true,
@@ -46,20 +72,50 @@ fn the_committed_header_is_the_generated_one() {
     config.export.include = vec!["Api".into()];
     config.export.rename = TYPES.iter().map(|(rust, c)| ((*rust).into(), (*c).into())).collect();
     config.enumeration.rename_variants = cbindgen::RenameRule::QualifiedScreamingSnakeCase;
+    config
+}
+
+fn generate(config: cbindgen::Config) -> String {
     let mut made = Vec::new();
     cbindgen::Builder::new()
-        .with_crate(folder)
+        .with_crate(env!("CARGO_MANIFEST_DIR"))
         .with_config(config)
         .generate()
         .expect("cbindgen reads the sources")
         .write(&mut made);
-    let made = without_rust(&String::from_utf8(made).expect("a header is text"));
-    let path = folder.join("include/dialplane.h");
+    String::from_utf8(made).expect("a header is text")
+}
+
+fn compare(file: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("UPDATE_HEADER").is_some() {
-        std::fs::write(&path, &made).expect("the header can be written");
+        std::fs::write(&path, made).expect("the file can be written");
     }
-    let committed = std::fs::read_to_string(&path).expect("the header is there");
-    assert!(committed == made, "include/dialplane.h is not what the sources say: UPDATE_HEADER=1 writes it anew");
+    let committed = std::fs::read_to_string(&path).expect("the file is there");
+    assert!(committed == made, "{file} is not what the sources say: UPDATE_HEADER=1 writes it anew");
+}
+
+/// What cbindgen cannot know of Cython: that the functions of the table need no lock and raise nothing, its word for `bool`, and
+/// that `from` is a word of its grammar.
+fn for_cython(text: &str) -> String {
+    let mut out = String::new();
+    let mut is_function = false;
+    for line in text.lines() {
+        let (code, comment) = line.find('#').map_or((line, ""), |at| line.split_at(at));
+        let mut code = code
+            .replace("bool ", "bint ")
+            .replace("(*from)(", "(*from_ \"from\")(")
+            .replace(" from;", " from_ \"from\";");
+        // An argument list may go over several lines.
+        is_function |= code.contains("(*");
+        if is_function && code.ends_with(");") {
+            code.insert_str(code.len() - 1, " noexcept nogil");
+            is_function = false;
+        }
+        out.push_str(format!("{code}{comment}").trim_end());
+        out.push('\n');
+    }
+    out
 }
 
 /// What a comment says of Rust is taken out: a C programmer has no `# Safety` section, all of C is one.
@@ -94,6 +150,31 @@ fn header_ids() -> String {
     writeln!(text, "    DP_HEADER_OTHER = {}\n}};", HeaderId::OTHER.index()).expect("a string can be written");
     text
 }
+
+fn header_ids_for_cython() -> String {
+    let mut text =
+        String::from("\ncdef extern from \"dialplane.h\":\n    # Header ids, for `id` of a field.\n    enum:\n");
+    for number in 0..HeaderId::COUNT - 1 {
+        let upper = HeaderId::from_index(number).name().to_ascii_uppercase().replace('-', "_");
+        writeln!(text, "        DP_HEADER_{upper}").expect("a string can be written");
+    }
+    text.push_str("        DP_HEADER_OTHER\n");
+    text
+}
+
+const CYTHON_HEAD: &str = "\
+# The SIP parser of dialplane for Cython. Made by cbindgen from native/capi/src; do not edit. dialplane.h says what the functions do.
+#
+# An extension takes the table once and calls through it, with the lock or without; nothing here makes a Python object. It is compiled
+# with dialplane_native.get_include() among its include_dirs.
+#
+#     from dialplane_native cimport dp_api, dp_import
+#     cdef const dp_api *sip = dp_import()";
+
+const CYTHON_TAIL: &str = "\
+cdef extern from \"dialplane_python.h\":
+    # The table of the installed dialplane_native. ImportError when it is not one that this extension can work with.
+    const dp_api *dp_import() except NULL";
 
 const HEAD: &str = "\
 // The SIP parser of dialplane for C. Made by cbindgen from native/capi/src; do not edit.

@@ -61,6 +61,7 @@ mod _native {
     #[pymodule_export]
     use crate::via::PyVia;
     use pyo3::prelude::*;
+    use pyo3::types::PyCapsule;
 
     /// What the processes of the dialplane server call.
     #[pymodule]
@@ -99,6 +100,10 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // For Cython and C, by `dp_import` of dialplane_python.h: the place of the table, which stays when the capsule is gone.
+        let table: &'static dialplane::api::Api = &dialplane::api::API;
+        let name = c"dialplane_native._native._C_API";
+        module.setattr("_C_API", PyCapsule::new_with_value(module.py(), table, name)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

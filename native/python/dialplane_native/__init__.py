@@ -17,6 +17,8 @@ r"""SIP parser, message edits and builders, and the engine of the dialplane serv
 b'SIP/2.0 200 OK'
 """
 
+from pathlib import Path
+
 from dialplane_native._native import (
     Batch,
     Batches,
@@ -83,8 +85,14 @@ __all__ = [
     "Via",
     "__version__",
     "count",
+    "get_include",
     "list_errors",
     "parse",
     "parse_many",
     "validate",
 ]
+
+
+def get_include() -> str:
+    """The folder of ``dialplane.h`` and ``dialplane_python.h``, for extensions in Cython and C."""
+    return str(Path(__file__).with_name("include"))

@@ -48,6 +48,9 @@ _Params: TypeAlias = Mapping[str, str | bytes | int | None]
 
 __version__: Final[str]
 
+# A capsule for extensions in Cython and C; dp_import of dialplane_python.h takes what it holds.
+_C_API: Final[object]
+
 def parse(data: Buffer, /, *, stream: bool = False, limits: Limits | None = None) -> Message:
     """Parses one message.
 
