@@ -105,8 +105,8 @@ miri: tools  ## Run the tests of the parser's scanner under Miri (needs nightly 
 	cd native && MIRIFLAGS="-Zmiri-disable-isolation" PROPTEST_CASES=4 RUSTFLAGS="-C target-feature=+avx2,+bmi1,+bmi2,+lzcnt,+popcnt" \
 		$(CARGO) +nightly miri test -p dialplane-syntax --lib
 
-bench-parser: tools  ## Measure the parser beside other parsers in Rust and C, and render docs/parser.md
-	$(PYTHON) -m benchmarks.parser.run
+bench-parser: build  ## Measure the parser beside other parsers in Rust, C and Cython, and render docs/parser.md
+	$(BIN)/python -m benchmarks.parser.run
 
 docs: tools  ## Build the Rust documentation; every warning is an error
 	cd native && RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

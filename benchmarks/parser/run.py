@@ -1,7 +1,8 @@
-"""Measures the Rust and C parsers side by side: python -m benchmarks.parser.run [--render].
+"""Measures the parsers side by side: python -m benchmarks.parser.run [--render] [--language LANGUAGE ...].
 
 Time is the least of many batches; instructions are the difference of two runs under valgrind, divided by the rounds
-between. The results go to results/native.tsv; with --render the committed ones become the tables of docs/parser.md.
+between. The results go to results/native.tsv; with --render the committed ones become the tables of docs/parser.md. For
+Cython the dialplane_native that is installed is measured: it has to be a release build, as `make build` makes it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RESULTS = HERE / "results" / "native.tsv"
 DOCUMENT = ROOT / "docs" / "parser.md"
 MESSAGES = ("options", "invite", "invite-4k")
+LANGUAGES = ("Rust", "C", "Cython")
 LEVELS = ("index", "typical", "every")
 C_PEERS = {"libosip2": ("osip.c", "libosip2"), "sofia-sip": ("sofia.c", "sofia-sip-ua")}
 ROUNDS = 500
@@ -72,22 +79,25 @@ def _version(crate: str) -> str:
     return found[1] if found else "?"
 
 
-def build(folder: Path) -> list[Program]:
-    """Compile everything into a folder."""
-    target = os.environ.get("CARGO_TARGET_DIR", str(HERE / "rust" / "target"))
-    rust = ["cargo", "build", "--release", "--quiet", "--locked"]
-    subprocess.run(rust, cwd=HERE / "rust", check=True, env={**os.environ, "CARGO_TARGET_DIR": target})
-    program = f"{target}/release/dialplane-parser-peers"
-    names = subprocess.check_output([program], text=True).split()
-    programs = [Program("Rust", name, _version(name), (program, name)) for name in names]
-    subprocess.run([ROOT / "native" / "capi" / "install.sh", folder], check=True)
-    ours = ["-I", str(folder / "include"), str(folder / "lib" / "libdialplane.a"), "-lpthread", "-ldl", "-lm"]
-    programs.append(_compile(folder, "dialplane", _version("dialplane-syntax"), "dialplane.c", ours))
-    for library, (source, package) in C_PEERS.items():
-        flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", package], text=True).split()
-        version = subprocess.check_output(["pkg-config", "--modversion", package], text=True).strip()
-        programs.append(_compile(folder, library, version, source, flags))
-    return programs
+def build(folder: Path, languages: list[str]) -> Iterator[Program]:
+    """Compile what is needed into a folder."""
+    if "Rust" in languages:
+        target = os.environ.get("CARGO_TARGET_DIR", str(HERE / "rust" / "target"))
+        rust = ["cargo", "build", "--release", "--quiet", "--locked"]
+        subprocess.run(rust, cwd=HERE / "rust", check=True, env={**os.environ, "CARGO_TARGET_DIR": target})
+        program = f"{target}/release/dialplane-parser-peers"
+        names = subprocess.check_output([program], text=True).split()
+        yield from (Program("Rust", name, _version(name), (program, name)) for name in names)
+    if "C" in languages:
+        subprocess.run([ROOT / "native" / "capi" / "install.sh", folder], check=True)
+        ours = ["-I", str(folder / "include"), str(folder / "lib" / "libdialplane.a"), "-lpthread", "-ldl", "-lm"]
+        yield _compile(folder, "dialplane", _version("dialplane-syntax"), "dialplane.c", ours)
+        for library, (source, package) in C_PEERS.items():
+            flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", package], text=True).split()
+            version = subprocess.check_output(["pkg-config", "--modversion", package], text=True).strip()
+            yield _compile(folder, library, version, source, flags)
+    if "Cython" in languages:
+        yield _cythonize(folder)
 
 
 def _compile(folder: Path, library: str, version: str, source: str, flags: list[str]) -> Program:
@@ -97,17 +107,31 @@ def _compile(folder: Path, library: str, version: str, source: str, flags: list[
     return Program("C", library, version, (str(program),))
 
 
-def measure() -> None:
+def _cythonize(folder: Path) -> Program:
+    source = shutil.copytree(HERE / "cython", folder / "cython")
+    settings = {**os.environ, "DIALPLANE_HARNESS": str(HERE / "c")}
+    subprocess.run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=source, check=True, env=settings)
+    code = f"import sys; sys.path.insert(0, {str(source)!r}); import through_table; through_table.main(sys.argv)"
+    return Program("Cython", "dialplane", _version("dialplane-syntax"), (sys.executable, "-c", code))
+
+
+def measure(languages: list[str]) -> None:
+    """Measure what is there for these languages; the rows of the others stay."""
     with tempfile.TemporaryDirectory() as folder:
-        programs = build(Path(folder))
+        programs = list(build(Path(folder), languages))
         rows = [program.measure(message, level) for message in MESSAGES for level in LEVELS for program in programs]
+    rows += [row for row in read() if row.language not in languages]
+    measured = sorted(
+        (row for row in rows if row is not None),
+        key=lambda row: (MESSAGES.index(row.message), LEVELS.index(row.level), LANGUAGES.index(row.language)),
+    )
     model = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
     lines = [
         f"# {model[1] if model else 'unknown processor'}, {platform.system()} {platform.release()}, commit {commit}",
         "# language\tlibrary\tversion\tmessage\tlevel\tnanoseconds\tinstructions",
     ]
-    lines += ["\t".join(str(value) for value in vars(row).values()) for row in rows if row is not None]
+    lines += ["\t".join(str(value) for value in vars(row).values()) for row in measured]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n")
 
@@ -154,8 +178,10 @@ def render() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--render", action="store_true", help="render the committed results only")
-    if not parser.parse_args().render:
-        measure()
+    parser.add_argument("--language", action="append", choices=LANGUAGES, help="only this one; the other results stay")
+    options = parser.parse_args()
+    if not options.render:
+        measure(options.language or list(LANGUAGES))
     render()
     sys.stdout.write(tables())
 
