@@ -47,7 +47,7 @@ def test_the_example_is_good(run: Run, tmp_path: Path) -> None:
     certificate.private_key_pem.write_to_path(folder / "sip.example.com.key")
     result = run("check", str(folder / "dialplane.toml"))
     assert result.err == ""
-    assert result.out.endswith("dialplane.toml: good (3 listeners, 7 rules, 1 target set, 1 table, 2 workers)\n")
+    assert result.out.endswith("dialplane.toml: good (3 listeners, 8 rules, 1 target set, 1 table, 2 workers)\n")
 
 
 def test_nothing_is_good_too(run: Run) -> None:
