@@ -54,16 +54,28 @@ async def next_call(bob: UserAgent) -> IncomingCall:
     return await anext(aiter(bob.incoming_calls()))
 
 
+async def ringing(alice: UserAgent, bob: UserAgent) -> tuple[Call, IncomingCall]:
+    """A call that alice has begun and bob has not answered."""
+    waiting = asyncio.create_task(next_call(bob))
+    await asyncio.sleep(0)
+    outgoing = alice.call(BOB, media=DESCRIPTION)
+    return outgoing, await waiting
+
+
+async def established(alice: UserAgent, bob: UserAgent) -> tuple[Call, IncomingCall]:
+    """Both ends of a call that is up."""
+    outgoing, incoming = await ringing(alice, bob)
+    await incoming.answer(DESCRIPTION)
+    return await outgoing, incoming
+
+
 async def events_of(call: Call) -> list[Any]:
     return [event async for event in call.events()]
 
 
 async def test_a_call_from_its_invite_to_its_bye(sip_network: Network) -> None:
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
+        outgoing, incoming = await ringing(alice, bob)
         assert incoming.caller.uri.user == "alice"
         await incoming.ring()
         await incoming.answer(DESCRIPTION)
@@ -174,10 +186,7 @@ async def test_a_task_that_gives_up_cancels_at_any_moment(sip_network: Network, 
 
 async def test_cancel_is_told_to_the_callee(sip_network: Network) -> None:
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
+        outgoing, incoming = await ringing(alice, bob)
         await incoming.ring()
         await asyncio.sleep(1)
         outgoing.cancel(reason='SIP;cause=200;text="Call completed elsewhere"')
@@ -217,12 +226,7 @@ async def test_redirection_is_followed_and_loops_are_not(sip_network: Network) -
 
 async def test_hold_and_resume(sip_network: Network) -> None:
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
-        await incoming.answer(DESCRIPTION)
-        call = await outgoing
+        call, incoming = await established(alice, bob)
         await call.hold()
         assert call.is_held
         assert call.remote_description is not None
@@ -241,12 +245,7 @@ async def test_hold_and_resume(sip_network: Network) -> None:
 async def test_glare_is_settled(sip_network: Network) -> None:
     """Both hold at the same time: 491 for both, then one after the other. RFC 3261 §14.1."""
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
-        await incoming.answer(DESCRIPTION)
-        call = await outgoing
+        call, incoming = await established(alice, bob)
         await asyncio.sleep(1)
         await asyncio.gather(call.hold(), incoming.hold())
         assert (call.is_held, incoming.is_held) == (True, True)
@@ -256,10 +255,7 @@ async def test_glare_is_settled(sip_network: Network) -> None:
 
 async def test_early_media_comes_reliably(sip_network: Network) -> None:
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
+        outgoing, incoming = await ringing(alice, bob)
         await incoming.progress(DESCRIPTION)
         await incoming.answer()
         call = await outgoing
@@ -324,12 +320,7 @@ async def test_what_does_not_fit_is_hung_up(sip_network: Network) -> None:
 
 async def test_digits_by_info(sip_network: Network) -> None:
     async with pair(sip_network) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
-        await incoming.answer(DESCRIPTION)
-        call = await outgoing
+        call, incoming = await established(alice, bob)
         await call.send_digits("1#", milliseconds=200)
         await call.hang_up()
         assert [event for event in await events_of(incoming) if isinstance(event, Digit)] == [
@@ -341,12 +332,7 @@ async def test_digits_by_info(sip_network: Network) -> None:
 @pytest.mark.parametrize("refresher", ["us", "peer"])
 async def test_a_session_is_refreshed_and_ends_when_the_peer_is_gone(sip_network: Network, refresher: str) -> None:
     async with pair(sip_network, session_expires=120) as (alice, bob):
-        waiting = asyncio.create_task(next_call(bob))
-        await asyncio.sleep(0)
-        outgoing = alice.call(BOB, media=DESCRIPTION)
-        incoming = await waiting
-        await incoming.answer(DESCRIPTION)
-        call = await outgoing
+        call, incoming = await established(alice, bob)
         await asyncio.sleep(610)
         assert call.state is CallState.UP
         assert sip_network.lines().count("UPDATE") == 10, "each half interval, by the caller"

@@ -12,6 +12,10 @@ use dialplane_store::{Changes, Cursor, Role, SharedStore};
 use std::path::Path;
 use std::time::Duration;
 
+const SCHEMA: &str = concat!(
+    include_str!("../../../src/dialplane/database/sqlite.sql"),
+    "ALTER TABLE location ADD COLUMN params VARCHAR(512) DEFAULT NULL;"
+);
 const BATCH: usize = 10_000;
 const START: u64 = 1_800_000_000;
 
@@ -59,7 +63,7 @@ fn measure(records: usize) {
 
 fn open(file: &Path) -> Connection {
     let mut database = Connection::open(file, Duration::from_secs(5)).expect("opened");
-    database.run_script(include_str!("../tests/common/location.sql")).expect("made");
+    database.run_script(SCHEMA).expect("made");
     database
 }
 

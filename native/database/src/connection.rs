@@ -1,9 +1,13 @@
 //! A connection to the file, and SQL of the caller's.
 
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{OpenFlags, Statement, params_from_iter};
+use rusqlite::{ErrorCode, OpenFlags, Statement, params_from_iter};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long to wait before a switch that SQLite refused is tried again.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// One connection; used by one thread at a time.
 #[derive(Debug)]
@@ -21,7 +25,8 @@ pub struct Outcome {
 }
 
 impl Connection {
-    /// Opens the file, and makes it when it is missing. A lock of another process is waited for as long as `patience`.
+    /// Opens the file with a write-ahead log, and makes it when it is missing. A lock of another process is waited for as
+    /// long as `patience`.
     ///
     /// # Errors
     /// What SQLite says.
@@ -30,6 +35,7 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let sqlite = rusqlite::Connection::open_with_flags(path, flags)?;
         sqlite.busy_timeout(patience)?;
+        write_ahead(&sqlite, patience)?;
         Ok(Self { sqlite })
     }
 
@@ -61,6 +67,20 @@ impl Connection {
     #[must_use]
     pub fn is_in_transaction(&self) -> bool {
         !self.sqlite.is_autocommit()
+    }
+}
+
+/// Gives the file its log, if it has none yet. SQLite does not wait here: the switch begins as a reader, and of two readers
+/// that would both write it refuses one at once.
+fn write_ahead(sqlite: &rusqlite::Connection, patience: Duration) -> rusqlite::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        let switched = sqlite.pragma_update(None, "journal_mode", "wal");
+        let is_busy = switched.as_ref().is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        if !is_busy || Instant::now() >= until {
+            return switched;
+        }
+        thread::sleep(RETRY);
     }
 }
 

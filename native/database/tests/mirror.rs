@@ -8,6 +8,11 @@ use dialplane_database::{Connection, Error, Value, Written};
 use dialplane_store::{Changes, Cursor, Role, SharedStore};
 use std::time::Duration;
 
+/// As the server makes a new file: without the column that it adds to tables of Kamailio's.
+const SCHEMA: &str = concat!(
+    include_str!("../../../src/dialplane/database/sqlite.sql"),
+    "ALTER TABLE location ADD COLUMN params VARCHAR(512) DEFAULT NULL;"
+);
 const START: u64 = 1_800_000_000;
 const ALICE: &[u8] = b"alice@example.com";
 const BOB: &[u8] = b"bob@example.com";
@@ -25,7 +30,7 @@ impl World {
         let store = SharedStore::open(&folder.path().join("store"), Role::Supervisor).expect("opened");
         store.bindings().set_mirrored(true);
         let mut database = connect(&folder, 5_000);
-        database.run_script(include_str!("common/location.sql")).expect("made");
+        database.run_script(SCHEMA).expect("made");
         Self { store, database, turn: Cursor::default(), folder }
     }
 

@@ -12,7 +12,6 @@ use pyo3::types::PyBytes;
 /// How much a message may hold. The defaults are those of the server.
 #[pyclass(name = "Limits", module = "dialplane_native", frozen, eq, get_all)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PyLimits {
     message: usize,
     fields: usize,

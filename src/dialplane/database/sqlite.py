@@ -15,6 +15,7 @@ is one function run in a thread, so that whoever stops waiting for it leaves no 
 from __future__ import annotations
 
 import asyncio
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -43,64 +44,7 @@ CHECKPOINT = 8000
 longer log is less to write in all; 8,000 pages are 32 MB."""
 BUSY_TIMEOUT = 5.0
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS version (
-    id INTEGER PRIMARY KEY NOT NULL,
-    table_name VARCHAR(32) NOT NULL,
-    table_version INTEGER DEFAULT 0 NOT NULL,
-    CONSTRAINT version_table_name_idx UNIQUE (table_name)
-);
-CREATE TABLE IF NOT EXISTS subscriber (
-    id INTEGER PRIMARY KEY NOT NULL,
-    username VARCHAR(64) DEFAULT '' NOT NULL,
-    domain VARCHAR(64) DEFAULT '' NOT NULL,
-    password VARCHAR(64) DEFAULT '' NOT NULL,
-    ha1 VARCHAR(128) DEFAULT '' NOT NULL,
-    ha1b VARCHAR(128) DEFAULT '' NOT NULL,
-    CONSTRAINT subscriber_account_idx UNIQUE (username, domain)
-);
-CREATE TABLE IF NOT EXISTS location (
-    id BIGINT PRIMARY KEY NOT NULL,
-    ruid VARCHAR(64) DEFAULT '' NOT NULL,
-    username VARCHAR(64) DEFAULT '' NOT NULL,
-    domain VARCHAR(64) DEFAULT NULL,
-    contact VARCHAR(512) DEFAULT '' NOT NULL,
-    received VARCHAR(128) DEFAULT NULL,
-    path VARCHAR(512) DEFAULT NULL,
-    expires TIMESTAMP WITHOUT TIME ZONE DEFAULT '2030-05-28 21:32:15' NOT NULL,
-    q REAL DEFAULT 1.0 NOT NULL,
-    callid VARCHAR(255) DEFAULT 'Default-Call-ID' NOT NULL,
-    cseq INTEGER DEFAULT 1 NOT NULL,
-    last_modified TIMESTAMP WITHOUT TIME ZONE DEFAULT '2000-01-01 00:00:01' NOT NULL,
-    flags INTEGER DEFAULT 0 NOT NULL,
-    cflags INTEGER DEFAULT 0 NOT NULL,
-    user_agent VARCHAR(255) DEFAULT '' NOT NULL,
-    socket VARCHAR(64) DEFAULT NULL,
-    methods INTEGER DEFAULT NULL,
-    instance VARCHAR(255) DEFAULT NULL,
-    reg_id INTEGER DEFAULT 0 NOT NULL,
-    server_id INTEGER DEFAULT 0 NOT NULL,
-    connection_id INTEGER DEFAULT 0 NOT NULL,
-    keepalive INTEGER DEFAULT 0 NOT NULL,
-    partition INTEGER DEFAULT 0 NOT NULL
-);
-CREATE TABLE IF NOT EXISTS dialplane_change (
-    serial INTEGER PRIMARY KEY AUTOINCREMENT,
-    username VARCHAR(64) NOT NULL,
-    domain VARCHAR(64) NOT NULL
-);
-CREATE TRIGGER IF NOT EXISTS dialplane_subscriber_insert AFTER INSERT ON subscriber BEGIN
-    INSERT INTO dialplane_change (username, domain) VALUES (NEW.username, NEW.domain);
-END;
-CREATE TRIGGER IF NOT EXISTS dialplane_subscriber_update AFTER UPDATE ON subscriber BEGIN
-    INSERT INTO dialplane_change (username, domain) VALUES (OLD.username, OLD.domain);
-    INSERT INTO dialplane_change (username, domain)
-        SELECT NEW.username, NEW.domain WHERE (NEW.username, NEW.domain) <> (OLD.username, OLD.domain);
-END;
-CREATE TRIGGER IF NOT EXISTS dialplane_subscriber_delete AFTER DELETE ON subscriber BEGIN
-    INSERT INTO dialplane_change (username, domain) VALUES (OLD.username, OLD.domain);
-END;
-"""
+_SCHEMA = files(__package__).joinpath("sqlite.sql").read_text()
 _ADDED_COLUMNS = {
     "location": {"params": "VARCHAR(512) DEFAULT NULL"},
     "subscriber": {
@@ -260,11 +204,9 @@ def _open(path: Path) -> Connection:
     is_new = not path.exists()
     connection = Connection(str(path), BUSY_TIMEOUT)
     try:
-        connection.script("PRAGMA journal_mode = WAL")
         # What is acknowledged to the store has to survive a power cut: one fsync for each batch.
         connection.script("PRAGMA synchronous = FULL")
         connection.script(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
-        connection.script(_SCHEMA)
         transact(connection, _complete)
         if is_new:
             path.chmod(0o600)
@@ -275,6 +217,7 @@ def _open(path: Path) -> Connection:
 
 
 def _complete(inside: Connection) -> None:
+    inside.script(_SCHEMA)
     for table, columns in _ADDED_COLUMNS.items():
         present = {row[1] for row in inside.query(f"PRAGMA table_info({table})")}
         for column, kind in columns.items():

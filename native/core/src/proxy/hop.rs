@@ -35,6 +35,22 @@ pub(crate) struct Leaving<'a> {
     pub insert_path: bool,
 }
 
+impl<'a> Leaving<'a> {
+    /// To `next`, and nothing else: by one way, with the URI and the Route that it has.
+    pub(crate) fn to(next: Next<'a>, record_route: bool, stateful: bool) -> Self {
+        Self {
+            uri: None,
+            path: b"",
+            last_route: b"",
+            next,
+            record_route,
+            stateful,
+            failover: false,
+            insert_path: false,
+        }
+    }
+}
+
 /// A next hop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Next<'a> {

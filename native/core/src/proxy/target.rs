@@ -30,17 +30,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             self.work.note(|| "inside a dialog: by the flow in its Route".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
             let stateful = request.routed.stateful;
-            let leaving = Leaving {
-                uri: None,
-                path: b"",
-                last_route: b"",
-                next,
-                record_route,
-                stateful,
-                failover: false,
-                insert_path: false,
-            };
-            return self.forward(request, &leaving);
+            return self.forward(request, &Leaving::to(next, record_route, stateful));
         }
         if request.routed.is_tampered {
             return self.refuse(403);
@@ -49,17 +39,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         if let Some(flow) = request.routed.client.filter(|flow| !is_same_flow(flow, self.path)) {
             self.work.note(|| "for a client that registered through us: by its flow".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
-            let leaving = Leaving {
-                uri: None,
-                path: b"",
-                last_route: b"",
-                next,
-                record_route,
-                stateful: false,
-                failover: false,
-                insert_path: false,
-            };
-            return self.forward(request, &leaving);
+            return self.forward(request, &Leaving::to(next, record_route, false));
         }
         let own = request.sip_uri().is_some_and(|uri| self.snapshot.is_own(&uri));
         if request.routed.authentic && !own {
@@ -113,16 +93,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         self.work.note(|| format!("by its Route to {hop}"));
         let record_route = self.snapshot.record_route;
         let stateful = request.routed.stateful;
-        let mut leaving = Leaving {
-            uri: None,
-            path: b"",
-            last_route: b"",
-            next: Next::Hop(&hop),
-            record_route,
-            stateful,
-            failover: true,
-            insert_path: false,
-        };
+        let mut leaving = Leaving { failover: true, ..Leaving::to(Next::Hop(&hop), record_route, stateful) };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
@@ -147,17 +118,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let Ok(hop) = NextHop::of(&uri) else {
             return self.refuse(400);
         };
-        let next = Next::Hop(&hop);
-        let leaving = Leaving {
-            uri: None,
-            path: b"",
-            last_route: b"",
-            next,
-            record_route,
-            stateful,
-            failover: true,
-            insert_path: false,
-        };
+        let leaving = Leaving { failover: true, ..Leaving::to(Next::Hop(&hop), record_route, stateful) };
         self.forward(request, &leaving)
     }
 
@@ -208,13 +169,9 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let stateful = rule.mode == Some(Mode::Stateful);
         let leaving = |next| Leaving {
             uri: rewritten.then_some(uri.as_slice()),
-            path: b"",
-            last_route: b"",
-            next,
-            record_route,
-            stateful,
             failover: rule.mode.is_none(),
             insert_path: rule.path && request.method == Method::Register,
+            ..Leaving::to(next, record_route, stateful)
         };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
@@ -451,16 +408,7 @@ fn to_binding<'a>(
             Next::Hop(hop.insert(NextHop::of(&uri).ok()?))
         }
     };
-    Some(Leaving {
-        uri: Some(binding.contact),
-        path: binding.path,
-        last_route: b"",
-        next,
-        record_route,
-        stateful,
-        failover: false,
-        insert_path: false,
-    })
+    Some(Leaving { uri: Some(binding.contact), path: binding.path, ..Leaving::to(next, record_route, stateful) })
 }
 
 /// What [`Policy::Hash`] of a set looks at.

@@ -14,7 +14,6 @@ use std::sync::{Mutex, PoisonError};
 /// What :func:`count` has counted.
 #[pyclass(name = "Statistics", module = "dialplane_native", frozen, get_all)]
 #[derive(Debug)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PyStatistics {
     messages: u64,
     requests: Py<PyDict>,

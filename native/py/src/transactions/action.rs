@@ -8,7 +8,6 @@ use pyo3::types::PyBytes;
 /// Octets to send.
 #[pyclass(name = "Send", module = "dialplane_native.transactions", frozen, get_all)]
 #[derive(Debug)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PySend {
     pub flow: Py<PyAny>,
     pub data: Py<PyBytes>,
@@ -17,7 +16,6 @@ pub(crate) struct PySend {
 /// A request for the transaction user.
 #[pyclass(name = "Incoming", module = "dialplane_native.transactions", frozen, get_all)]
 #[derive(Debug)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PyIncoming {
     id: Option<u64>,
     message: Py<PyMessage>,
@@ -42,7 +40,6 @@ impl PyIncoming {
 /// A response for the transaction user.
 #[pyclass(name = "Reply", module = "dialplane_native.transactions", frozen, get_all)]
 #[derive(Debug)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PyReply {
     pub id: Option<u64>,
     pub owner: Py<PyAny>,
@@ -53,7 +50,6 @@ pub(crate) struct PyReply {
 /// There will be no final response, or no ACK.
 #[pyclass(name = "Failure", module = "dialplane_native.transactions", frozen, get_all)]
 #[derive(Debug)]
-#[allow(missing_docs, reason = "documented in the stub")]
 pub(crate) struct PyFailure {
     id: u64,
     owner: Py<PyAny>,

@@ -198,16 +198,8 @@ impl<S: Store> Turn<'_, '_, S> {
                 return false;
             }
             let q = contact.params().find(b"q").flatten().and_then(QValue::parse).unwrap_or(QValue::MAX);
-            let leaving = Leaving {
-                uri: Some(contact.uri),
-                path: b"",
-                last_route: b"",
-                next: Next::Hop(&hop),
-                record_route: self.snapshot.record_route,
-                stateful: true,
-                failover: false,
-                insert_path: false,
-            };
+            let to = Leaving::to(Next::Hop(&hop), self.snapshot.record_route, true);
+            let leaving = Leaving { uri: Some(contact.uri), ..to };
             found.push((q, Target::new(&leaving, 0, false)));
         }
         found.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
