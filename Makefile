@@ -36,8 +36,8 @@ KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.p
 CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
-.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri bench-parser docs check \
-	deps-debian clean tools
+.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri bench-parser check \
+	deps-debian environment steering docs clean tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,6 +126,8 @@ tools:
 	@command -v cc >/dev/null || { echo "dialplane needs a C compiler: apt-get install build-essential (cc was not found)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "dialplane needs Python 3.11 or later with venv: apt-get install python3-venv ($(PYTHON) will not do; see PYTHON=)" >&2; exit 1; }
+
+environment: $(VENV)/.lock
 
 $(VENV)/.lock: $(LOCK) | tools
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
