@@ -36,7 +36,7 @@ KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.p
 CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
-.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri bench-parser check \
+.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser check \
 	deps-debian environment steering docs clean tools
 
 help:  ## Show this list
@@ -94,6 +94,10 @@ fuzz: tools  ## Fuzz each target for FUZZ_SECONDS (60), with the address sanitiz
 		echo "== fuzz $$target"; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=4096 -verbosity=0; \
 	done
+
+coverage: tools  ## Tell which lines of the parser no test runs; fewer than 95 % covered is an error
+	@command -v cargo-llvm-cov >/dev/null || $(CARGO) install cargo-llvm-cov --locked
+	cd native && $(CARGO) llvm-cov --package dialplane-syntax --locked --show-missing-lines --fail-under-lines 95
 
 capi: tools  ## Build the C library and install it into PREFIX (.build/capi)
 	native/capi/install.sh "$(PREFIX)"

@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 /// Batches taken from one socket before the others are looked at.
 const TURNS: usize = 8;
+/// Events taken from the kernel at a time: what they bring to one connection leaves it in one piece.
+const EVENTS: usize = 128;
 /// Milliseconds of full batches after which the kernel is asked how long datagrams wait.
 const PRESSURE_MS: u64 = 20;
 /// Event number of the control channel, of the resolver and of what other workers hand over; the sockets count from 0,
@@ -195,7 +197,7 @@ impl<S: Store> Worker<S> {
     /// When the system fails in a way that a successor might not meet.
     pub fn run(&mut self) -> io::Result<()> {
         let mut batch = Batch::new();
-        let mut ready: Vec<epoll::Event> = Vec::with_capacity(16);
+        let mut ready: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
         self.control.ready();
         loop {
             let now = clock::now();

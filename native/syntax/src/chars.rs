@@ -290,3 +290,75 @@ pub(crate) fn decimal_saturating(bytes: &[u8]) -> Option<u32> {
     }
     Some(sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const ALPHANUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    const MARK: &str = "-_.!~*'()";
+
+    /// RFC 3261 §25.1, letter by letter; RFC 3966 §3 for the telephone.
+    #[test]
+    fn each_class_has_the_octets_of_its_grammar() {
+        let rows: [(&Class, &[&str]); 12] = [
+            (&TOKEN, &[ALPHANUM, "-.!%*_+`'~"]),
+            (&WORD, &[ALPHANUM, "-.!%*_+`'~", "()<>:\\\"/[]?{}"]),
+            (&HOST, &[ALPHANUM, "-._"]),
+            (&DIGIT, &["0123456789"]),
+            (&HEX, &["0123456789abcdefABCDEF"]),
+            (&USER, &[ALPHANUM, MARK, "&=+$,;?/"]),
+            (&PASSWORD, &[ALPHANUM, MARK, "&=+$,"]),
+            (&PARAM, &[ALPHANUM, MARK, "[]/:&+$"]),
+            (&URI_HEADER, &[ALPHANUM, MARK, "[]/?:+$", "&="]),
+            (&LWS, &[" \t\r\n"]),
+            (&URIC, &[ALPHANUM, MARK, ";/?:@&=+$,%[]"]),
+            (&PHONE, &["0123456789abcdefABCDEF", "-.()*#"]),
+        ];
+        for (number, (class, members)) in rows.iter().enumerate() {
+            for byte in 0..=u8::MAX {
+                let expected = members.iter().any(|part| part.as_bytes().contains(&byte));
+                assert_eq!(class.has(byte), expected, "row {number}, octet {byte:#04x}");
+            }
+        }
+    }
+
+    /// What vectors look up, and what is looked up octet by octet.
+    #[test]
+    fn both_tables_have_the_same_octets() {
+        for bit in 0..16 {
+            let class = Class::new(1 << bit);
+            for byte in 0..=u8::MAX {
+                let in_nibbles = byte < 128 && class.nibbles[usize::from(byte & 15)] >> (byte >> 4) & 1 != 0;
+                assert_eq!(in_nibbles, class.has(byte), "class {bit}, octet {byte:#04x}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_far_as_they_fit() {
+        let rows: [(&[u8], Option<u32>, Option<u32>); 8] = [
+            (b"", None, None),
+            (b"0", Some(0), Some(0)),
+            (b"4294967295", Some(u32::MAX), Some(u32::MAX)),
+            (b"4294967296", None, Some(u32::MAX)),
+            (b"0000000000000000000007", Some(7), Some(7)),
+            (b"99999999999999999999999", None, Some(u32::MAX)),
+            (b"12x", None, None),
+            (b"-1", None, None),
+        ];
+        for (text, exact, saturated) in rows {
+            assert_eq!((decimal(text), decimal_saturating(text)), (exact, saturated), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_in_full() {
+        for number in [0, 9, 10, 4_294_967_296, u64::MAX] {
+            let mut out = Vec::new();
+            write_decimal(number, &mut out);
+            assert_eq!(out, alloc::format!("{number}").as_bytes());
+        }
+    }
+}

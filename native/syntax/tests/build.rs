@@ -150,3 +150,21 @@ fn every_status_has_a_phrase() {
     );
     assert!((100..700).all(|status| !reason_phrase(status).is_empty()));
 }
+
+#[test]
+fn lines_and_values_made_on_the_way() {
+    let mut out = Vec::new();
+    let mut builder = RequestBuilder::new(b"INFO", b"sip:b@c\0\n", &mut out);
+    builder
+        .fields()
+        .lines(b"Via: SIP/2.0/UDP a;branch=z9\r\n")
+        .field_with(HeaderId::CONTACT, |out| out.extend_from_slice(b"<sip:a@b>\r\nEvil: yes"));
+    builder.body(b"x");
+    parsed(&out, |result| {
+        let message = result.unwrap();
+        assert_eq!(show(message.uri().unwrap()), "sip:b@c%00%0A");
+        assert_eq!(vias(&message), ["SIP/2.0/UDP a;branch=z9"]);
+        assert!(message.by_name(b"Evil").next().is_none(), "a value cannot end its line");
+        assert_eq!((message.content_length(), message.body()), (Ok(Some(1)), &b"x"[..]));
+    });
+}

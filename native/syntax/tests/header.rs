@@ -432,3 +432,73 @@ fn addresses_in_parameters() {
         assert_eq!(parse_address(text.as_bytes()), None, "{text}");
     }
 }
+
+#[test]
+fn parameters_are_walked_over_in_order_up_to_what_is_none() {
+    use dialplane_syntax::header::Params;
+    let all = |raw: &'static [u8]| -> Vec<(String, Option<String>)> {
+        Params::over(raw).into_iter().map(|param| (show(param.name), param.value.map(show))).collect()
+    };
+    let row = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    assert_eq!(all(b";lr;Q=0.5; x = \"a;b\""), [row("lr", None), row("Q", Some("0.5")), row("x", Some("\\\"a;b\\\""))]);
+    assert_eq!(all(b";lr;=5;x"), [row("lr", None)]);
+    assert!(all(b"").is_empty());
+    let via = Via::parse(b"SIP/2.0/UDP a;rport;branch=z9;alias", 0).unwrap();
+    let names: Vec<String> = via.params().into_iter().map(|param| show(param.name)).collect();
+    assert_eq!(names, ["rport", "branch", "alias"]);
+}
+
+#[test]
+fn rfc3261_20_34_a_route_has_brackets() {
+    let bracketed = |value: &str| NameAddr::parse(value.as_bytes(), 0, HeaderId::ROUTE).unwrap().is_bracketed();
+    assert!(bracketed("<sip:p1.example.com;lr>") && bracketed("P1 <sip:p1.example.com>;x=y"));
+    assert!(!bracketed("sip:p1.example.com;x=y"));
+}
+
+#[test]
+fn an_id_is_a_row_of_the_table() {
+    for index in 0..HeaderId::COUNT {
+        let id = HeaderId::from_index(index);
+        assert_eq!((id.index(), HeaderId::from_name(id.name().as_bytes())), (index, id));
+    }
+    assert_eq!(HeaderId::from_index(HeaderId::COUNT), HeaderId::OTHER);
+    assert!(HeaderId::OTHER.row().is_none());
+}
+
+#[test]
+fn numbers_of_a_message() {
+    let content_length = |value: &str| {
+        let bytes = request(&[("Content-Length", value)]);
+        parsed(&bytes, |result| result.map(|message| message.content_length().map_err(|error| error.kind)).ok())
+    };
+    assert_eq!(content_length("0"), Some(Ok(Some(0))));
+    parsed(&request(&[("Expires", "7200")]), |result| assert_eq!(result.unwrap().expires(), Ok(Some(7200))));
+    parsed(&request(&[("Expires", "99999999999")]), |result| {
+        assert_eq!(result.unwrap().expires(), Ok(Some(u32::MAX)), "RFC 3261 §20.19: up to 2^32-1");
+    });
+    parsed(&request(&[("Expires", "soon")]), |result| {
+        let error = result.unwrap().expires().unwrap_err();
+        assert_eq!(error.kind, FieldErrorKind::Malformed);
+        assert_eq!(error.to_string(), "Expires: malformed");
+    });
+}
+
+#[test]
+fn a_single_field_is_there_once() {
+    let bytes = request(&[("P-Asserted-Identity", "<sip:a@b>, <tel:+1>"), ("Subject", "x\r\nSubject: y")]);
+    parsed(&bytes, |result| {
+        let message = result.unwrap();
+        let kind = |id: HeaderId| message.single(id).map(|field| show(field.value)).map_err(|error| error.to_string());
+        assert_eq!(kind(HeaderId::CALL_ID), Ok("a84b4c76e66710@192.0.2.1".into()));
+        assert_eq!(kind(HeaderId::SUBJECT), Err("Subject: repeated".into()));
+        assert_eq!(kind(HeaderId::EXPIRES), Err("Expires: missing".into()));
+        let asserted = HeaderId::from_name(b"p-asserted-identity");
+        let uris: Vec<String> = message.name_addrs(asserted).map(|address| show(address.unwrap().uri)).collect();
+        assert_eq!(uris, ["sip:a@b", "tel:+1"]);
+        let first = message.number_of(HeaderId::SUBJECT, 0).unwrap();
+        let second = message.number_of(HeaderId::SUBJECT, first).unwrap();
+        let value = |number| message.field_at(number).map(|field| show(field.value));
+        assert_eq!((value(first), value(second)), (Some("x".into()), Some("y".into())));
+        assert_eq!(message.number_of(HeaderId::SUBJECT, second), None);
+    });
+}

@@ -401,3 +401,43 @@ fn a_stream_may_leave_the_length_out_where_that_is_allowed() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Each fault has words of its own, and says where it is.
+#[test]
+fn faults_are_told_apart_in_words() {
+    let rows: [(&[u8], &str); 7] = [
+        (b"", "Empty message at octet 0"),
+        (b"hello\r\n\r\n", "Not a SIP message"),
+        (b"OPTIONS sip:b SIP/2.0\r\nVia: a", "Head without an end"),
+        (b"OPTIONS sip:b SIP/2.0\r\nVia: a\r\nContent-Length: x\r\n\r\n", "Malformed Content-Length"),
+        (b"OPTIONS sip:b SIP/2.0\r\nVia a\r\n\r\n", "Malformed header line"),
+        (b"OPTIONS sip:b SIP/9.0\r\nVia: a\r\n\r\n", "SIP version not supported"),
+        (b"SIP/2.0 4294967301 better not break the receiver\r\nVia: a\r\n\r\n", "Status code out of range"),
+    ];
+    for (bytes, words) in rows {
+        let mut index = Index::new();
+        let said = match dialplane_syntax::parse(bytes, &mut index, &Limits::default()) {
+            Err(error) => error.to_string(),
+            Ok(message) => message.fault().map(|fault| fault.to_string()).unwrap_or_default(),
+        };
+        assert!(said.starts_with(words), "{}: {said}", bytes.escape_ascii());
+        assert!(said.contains(" at octet "), "{said}");
+    }
+}
+
+/// Who keeps a message keeps as much of the index as it needs.
+#[test]
+fn a_compact_index_reads_the_same() {
+    let bytes = common::request(&[]);
+    let mut index = Index::default();
+    let room = index.capacity();
+    let fields = match dialplane_syntax::parse(&bytes, &mut index, &Limits::default()) {
+        Ok(message) => message.fields().map(|field| common::show(field.value)).collect::<Vec<_>>(),
+        Err(error) => panic!("{error}"),
+    };
+    let kept = index.compact();
+    assert!(kept.capacity() < room && kept.capacity() >= fields.len(), "{} of {room}", kept.capacity());
+    let again = kept.message(&bytes).fields().map(|field| common::show(field.value)).collect::<Vec<_>>();
+    assert_eq!(again, fields);
+    assert_eq!(kept.message(b"").fields().count(), fields.len(), "over other octets it is safe, and of no use");
+}

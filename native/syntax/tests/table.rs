@@ -142,3 +142,12 @@ fn methods_have_their_names() {
     assert_eq!(Method::from_name(b""), Method::Other);
     assert_eq!(Method::Other.to_string(), "other");
 }
+
+#[test]
+fn names_of_methods_are_those_on_the_wire() {
+    for name in ["INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "MESSAGE", "REFER"] {
+        assert_eq!(Method::from_name(name.as_bytes()).name(), name);
+    }
+    assert_eq!(Method::from_name(b"invite"), Method::Other, "RFC 3261 §7.1: methods have one case");
+    assert_eq!(Method::Other.name(), "");
+}

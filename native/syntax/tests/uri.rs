@@ -317,3 +317,33 @@ fn escapes_are_decoded_once() {
     write_escaped_user(b"a@b c%\xC3\n;+", &mut out);
     assert_eq!(show(&out), "a%40b%20c%25%C3%0A;+");
 }
+
+#[test]
+fn schemes_and_what_is_sip() {
+    let row = |text: &'static str| {
+        let uri = Uri::parse(text.as_bytes()).unwrap();
+        (show(uri.scheme()), uri.as_sip().is_some())
+    };
+    assert_eq!(row("Sip:a@b"), ("sip".into(), true));
+    assert_eq!(row("SIPS:a@b"), ("sips".into(), true));
+    assert_eq!(row("TEL:+4930"), ("tel".into(), false));
+    assert_eq!(row("urn:service:sos"), ("urn".into(), false));
+}
+
+/// A person reads them in the reason phrase of a 400, or in a log.
+#[test]
+fn each_error_says_what_is_bad() {
+    let rows = [
+        ("sip:a%zz@b", "bad escape"),
+        ("sip:a@b?x", "bad headers part"),
+        ("sip:a@-b", "bad host"),
+        ("sip:a@b;=1", "bad parameters"),
+        ("sip:a@b:65536", "bad port"),
+        ("sip", "bad scheme"),
+        ("tel:xyz", "bad telephone number"),
+        ("sip:@b", "bad user"),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(Uri::parse(text.as_bytes()).unwrap_err().to_string(), expected, "{text}");
+    }
+}

@@ -178,3 +178,36 @@ const fn slots() -> [u8; SLOTS] {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the compiler searched, searched once more.
+    #[test]
+    fn each_name_has_a_slot_of_its_own() {
+        let (all, ids) = candidates();
+        assert_eq!(find_multiplier(), MULTIPLIER);
+        assert_eq!(slots(), SLOT_TABLE);
+        assert!(all.iter().take(NAMES).zip(&ids).all(|(candidate, id)| {
+            let length = candidate.0.iter().position(|byte| *byte == b':').unwrap_or(NAME_MAX);
+            let at = letters_at(length);
+            let (found, found_id) = find(length, candidate.0[0], [candidate.0[at], candidate.0[at + 1]]);
+            found.0 == candidate.0 && found_id == *id
+        }));
+        assert_eq!(count_names(), NAMES);
+    }
+
+    #[test]
+    fn two_names_in_one_slot_are_not_perfect() {
+        let (all, _) = candidates();
+        let mut keys = [0; NAMES];
+        for (key, candidate) in keys.iter_mut().zip(&all) {
+            *key = candidate.key();
+        }
+        assert!(is_perfect(&keys, MULTIPLIER));
+        assert!(!is_perfect(&keys, 0), "all in the first slot");
+        keys[1] = keys[0];
+        assert!(!is_perfect(&keys, MULTIPLIER));
+    }
+}

@@ -107,6 +107,9 @@ impl<'b> Iterator for ParamsIter<'b> {
         }
         at = skip_lws(raw, at + 1);
         let end = name_end(raw, at);
+        if end == at {
+            return None;
+        }
         let name = slice(raw, at, end);
         at = skip_lws(raw, end);
         if octet(raw, at) != b'=' {

@@ -2,11 +2,13 @@
 
 use super::portable::Portable;
 use super::sse2::Sse2;
-use super::{Scanner, Task, WINDOW};
+use super::{Scanner, WINDOW};
+use crate::chars::{Class, HOST, LIST_MARK, LWS, PARAM, QUOTE_MARK, TOKEN, USER, VALUE, WORD};
 use crate::header::{HeaderId, TABLE, find};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use proptest::prelude::*;
 
 proptest! {
@@ -16,7 +18,7 @@ proptest! {
         let plain = block.iter().enumerate().fold(0u64, |mask, (bit, byte)| mask | u64::from(*byte < 0x20) << bit);
         prop_assert_eq!(Portable::controls(block), plain);
         prop_assert_eq!(Sse2::controls(block), plain);
-        prop_assert_eq!(super::run(Controls(block)), plain);
+        prop_assert_eq!(super::run(Controls { block }), plain);
     }
 
     #[test]
@@ -30,32 +32,75 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn runs_agree(octets in octets(), from in 0..80usize, end in 0..80usize, class in 0..CLASSES.len()) {
+        let class = CLASSES[class];
+        let from = from.min(octets.len());
+        let span = octets[from..].iter().position(|byte| !class.has(*byte)).map_or(octets.len(), |at| from + at);
+        prop_assert_eq!(Portable::span(&octets, from, class), span);
+        prop_assert_eq!(Sse2::span(&octets, from, class), span);
+        prop_assert_eq!(super::run(Span { bytes: &octets, from, class }), span);
+        let end = end.clamp(from, octets.len());
+        let found = octets[from..end].iter().position(|byte| class.has(*byte)).map_or(end, |at| from + at);
+        prop_assert_eq!(Portable::find(&octets, from, end, class), found);
+        prop_assert_eq!(Sse2::find(&octets, from, end, class), found);
+        prop_assert_eq!(super::run(Find { bytes: &octets, from, end, class }), found);
+    }
+
+    #[test]
+    fn two_at_once_agree(octets in proptest::collection::vec(octet(), WINDOW), class in 0..CLASSES.len(), mark in octet()) {
+        let class = CLASSES[class];
+        let window: &[u8; WINDOW] = octets.first_chunk().expect("a window was asked for");
+        let first = |ends: &dyn Fn(u8) -> bool| octets.iter().position(|byte| ends(*byte)).unwrap_or(WINDOW);
+        let plain = (first(&|byte| !class.has(byte)), first(&|byte| byte == mark));
+        prop_assert_eq!(Portable::two(window, class, mark), plain);
+        prop_assert_eq!(Sse2::two(window, class, mark), plain);
+        prop_assert_eq!(super::run(Two { window, class, mark }), plain);
+    }
+
+    #[test]
+    fn host_names_agree(name in "[a-z0-9.-]{0,40}[:; ]?[a-z.]{0,40}", from in 0..4usize) {
+        let bytes = name.as_bytes();
+        let from = from.min(bytes.len());
+        let run = bytes[from..].iter().take_while(|byte| HOST.has(**byte)).count();
+        let labels = name[from..from + run].strip_suffix('.').unwrap_or(&name[from..from + run]);
+        let is_good = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+        let plain = labels.split('.').all(is_good).then_some(from + run);
+        prop_assert_eq!(Portable::host_name(bytes, from), plain);
+        prop_assert_eq!(Sse2::host_name(bytes, from), plain);
+        prop_assert_eq!(super::run(HostName { bytes, from }), plain);
+    }
+}
+
+/// The sets that scanners look for.
+const CLASSES: [&Class; 9] = [&TOKEN, &WORD, &HOST, &USER, &PARAM, &LWS, &VALUE, &LIST_MARK, &QUOTE_MARK];
+
+/// Octets of which runs are made, and now and then any other.
+fn octet() -> impl Strategy<Value = u8> {
+    prop_oneof![8 => b'a'..=b'z', 2 => proptest::sample::select(&b" \t\r\n,;:<>\"\\%@.-[]()"[..]), 1 => any::<u8>()]
+}
+
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(octet(), 0..80)
+}
+
+// With the best scanner of the machine: AVX2, where there is one.
+task!(Controls<'b> { block: &'b [u8; 64] } -> u64, S::controls(block));
+task!(Name<'b> { window: &'b [u8; WINDOW] } -> Option<(u16, HeaderId)>, super::name_in::<S>(window));
+task!(Span<'b> { bytes: &'b [u8], from: usize, class: &'static Class } -> usize, S::span(bytes, from, class));
+task!(Find<'b> { bytes: &'b [u8], from: usize, end: usize, class: &'static Class } -> usize, S::find(bytes, from, end, class));
+task!(
+    Two<'b> { window: &'b [u8; WINDOW], class: &'static Class, mark: u8 } -> (usize, usize),
+    S::two(window, class, mark)
+);
+task!(HostName<'b> { bytes: &'b [u8], from: usize } -> Option<usize>, S::host_name(bytes, from));
+
 fn agree(line: &str) {
     let window: &[u8; WINDOW] = line.as_bytes().first_chunk().expect("32 characters are 32 octets or more");
     let plain = super::name_in::<Portable>(window);
     assert_eq!(super::name_in::<Sse2>(window), plain, "{line}");
-    assert_eq!(super::run(Name(window)), plain, "{line}");
-}
-
-/// With the best scanner of the machine: AVX2, where there is one.
-struct Controls<'b>(&'b [u8; 64]);
-
-impl Task for Controls<'_> {
-    type Output = u64;
-
-    fn run<S: Scanner>(self) -> u64 {
-        S::controls(self.0)
-    }
-}
-
-struct Name<'b>(&'b [u8; WINDOW]);
-
-impl Task for Name<'_> {
-    type Output = Option<(u16, HeaderId)>;
-
-    fn run<S: Scanner>(self) -> Self::Output {
-        super::name_in::<S>(self.0)
-    }
+    assert_eq!(super::run(Name { window }), plain, "{line}");
 }
 
 #[test]
