@@ -14,6 +14,8 @@ class ExitStatus(enum.IntEnum):
     """Exit statuses of the command line. Listed in ``docs/operations.md``; a test compares the two."""
 
     OK = 0
+    FAILED = 1
+    """``dialplane bench``: more failed than is allowed, or the generator could not keep up."""
     USAGE = 2
     """The command was not understood (typer's own status)."""
     DATA = 65

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dialplane import __version__
-from dialplane.cli import asking, bans, calling, inspect, locations, running, serve, users, watching
+from dialplane.cli import asking, bans, bench, calling, inspect, locations, running, serve, users, watching
 from dialplane.cli.output import complain
 from dialplane.configuration import ConfigurationError
 from dialplane.errors import DialplaneError, ExitStatus
@@ -37,6 +37,7 @@ app.command()(asking.message)
 app.command("options")(asking.options)
 app.command()(watching.subscribe)
 app.command()(watching.publish)
+app.command()(bench.bench)
 app.add_typer(users.app, name="users")
 app.add_typer(bans.app, name="bans")
 

@@ -67,12 +67,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     def agent(self, *, register: bool | None = None, expires: int = 600) -> UserAgent:
         """The user agent."""
-        context = None
-        if self.authorities is not None:
-            try:
-                context = ssl.create_default_context(cafile=str(self.authorities))
-            except OSError as error:
-                raise MissingFileError(f"{self.authorities}: no certificates: {error.strerror or error}") from None
+        context = None if self.authorities is None else trusting(self.authorities)
         return UserAgent(
             self.account,
             password=self.password,
@@ -84,6 +79,14 @@ class Settings(msgspec.Struct, frozen=True):
             port=self.port,
             tls=context,
         )
+
+
+def trusting(authorities: Path) -> ssl.SSLContext:
+    """TLS that trusts these and no others."""
+    try:
+        return ssl.create_default_context(cafile=str(authorities))
+    except OSError as error:
+        raise MissingFileError(f"{authorities}: no certificates: {error.strerror or error}") from None
 
 
 class View:

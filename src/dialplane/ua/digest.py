@@ -87,8 +87,9 @@ def read_challenge(value: str, field: str) -> Challenge | None:
 class Wallet:
     """One account's answers to the challenges of servers and proxies."""
 
-    def __init__(self, username: str, password: str | None) -> None:
+    def __init__(self, username: str, password: str | None, *, algorithm: str | None = None) -> None:
         self._username, self._password = username, password
+        self._algorithm = algorithm and algorithm.upper()
         self._known: dict[tuple[str, str, str], tuple[Challenge, int]] = {}
 
     @property
@@ -108,7 +109,7 @@ class Wallet:
         fresh: dict[tuple[str, str, str], Challenge] = {}
         for value in response.get_all(names[0]):
             challenge = read_challenge(value, names[1])
-            if challenge is not None:
+            if challenge is not None and self._algorithm in {None, challenge.algorithm.upper()}:
                 fresh.setdefault((peer, challenge.field, challenge.realm), challenge)
         worth = False
         for key, challenge in fresh.items():

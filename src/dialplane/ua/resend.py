@@ -16,10 +16,17 @@ class Resender:
     """T1, doubled each time up to ``most``; after 64·T1 it gives up and says so."""
 
     def __init__(
-        self, endpoint: Endpoint, flow: Flow, data: bytes, *, most: float, on_timeout: Callable[[], None]
+        self,
+        endpoint: Endpoint,
+        flow: Flow,
+        data: bytes,
+        *,
+        most: float,
+        on_timeout: Callable[[], None],
+        on_again: Callable[[], None] | None = None,
     ) -> None:
         self._endpoint, self._flow, self._data = endpoint, flow, data
-        self._most, self._on_timeout = most, on_timeout
+        self._most, self._on_timeout, self._on_again = most, on_timeout, on_again
         self._loop = asyncio.get_running_loop()
         self._interval = endpoint.t1
         self._end = self._loop.time() + 64 * endpoint.t1
@@ -38,5 +45,7 @@ class Resender:
             self._on_timeout()
             return
         self._endpoint.send(self._flow, self._data)
+        if self._on_again is not None:
+            self._on_again()
         self._interval = min(2 * self._interval, self._most)
         self._timer = self._loop.call_at(min(now + self._interval, self._end), self._again)

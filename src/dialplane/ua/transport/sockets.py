@@ -61,11 +61,13 @@ class SocketTransports:
         tls: ssl.SSLContext | None = None,
         server_tls: ssl.SSLContext | None = None,
         tls_port: int = 0,
+        receive_buffer: int = 0,
     ) -> None:
         self.supported = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
         self._hosts = [host] if host else ["0.0.0.0", "::"]  # noqa: S104 - whoever calls must reach us
         self._port, self._tls_port = port, tls_port
         self._tls, self._server_tls = tls, server_tls
+        self._receive_buffer = receive_buffer
         self._udp: dict[bool, UdpSocket] = {}
         self._servers: list[asyncio.Server] = []
         self._streams: dict[tuple[str, str, int], StreamFlow | WebSocketFlow] = {}
@@ -76,6 +78,10 @@ class SocketTransports:
     def addresses(self) -> list[tuple[str, int]]:
         """Where datagrams are received."""
         return [udp.local for udp in self._udp.values()]
+
+    def datagram_descriptors(self) -> list[int]:
+        """Copies of the descriptors of the UDP sockets, to be closed by who asks: for what the kernel tells of them."""
+        return [udp.copied_descriptor() for udp in self._udp.values()]
 
     async def start(self, receive: Callable[[Message, Flow], None], lost: Callable[[Flow], None]) -> None:
         """Binds the sockets."""
@@ -96,7 +102,7 @@ class SocketTransports:
         loop = asyncio.get_running_loop()
         for left in reversed(range(_TRIES)):
             transport, udp = await loop.create_datagram_endpoint(
-                lambda: UdpSocket(self._receive), local_addr=(host, self._port)
+                lambda: UdpSocket(self._receive, buffer=self._receive_buffer), local_addr=(host, self._port)
             )
             try:
                 await self._listen(host, udp.local[1], None)

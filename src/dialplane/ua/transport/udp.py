@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +14,8 @@ from dialplane_native import Message, ParseError, parse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SO_RCVBUFFORCE = 33
+"""Linux: beyond what the system allows everybody."""
 _KEPT = 1024
 """Peers whose flows are remembered."""
 
@@ -43,8 +47,9 @@ class UdpFlow(Flow):
 class UdpSocket(asyncio.DatagramProtocol):
     """A bound socket and the flows of its peers."""
 
-    def __init__(self, receive: Callable[[Message, Flow], None]) -> None:
+    def __init__(self, receive: Callable[[Message, Flow], None], *, buffer: int = 0) -> None:
         self._receive = receive
+        self._buffer = buffer
         self._flows: dict[Address, UdpFlow] = {}
         self.transport: asyncio.DatagramTransport | None = None
         self.local: Address = ("", 0)
@@ -55,6 +60,18 @@ class UdpSocket(asyncio.DatagramProtocol):
         """The socket is bound."""
         self.transport = cast("asyncio.DatagramTransport", transport)
         self.local = transport.get_extra_info("sockname")[:2]
+        if self._buffer:
+            with socket.socket(fileno=self.copied_descriptor()) as one:
+                with contextlib.suppress(OSError):  # a privilege
+                    one.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._buffer)
+                    return
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
+
+    def copied_descriptor(self) -> int:
+        """A copy of the socket's descriptor."""
+        if self.transport is None:
+            raise FlowError("the socket of this user agent is not open")
+        return os.dup(self.transport.get_extra_info("socket").fileno())
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         """One message; what is no SIP is counted and dropped, keep-alives are neither."""
