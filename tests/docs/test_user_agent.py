@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dialplane.testing import DESCRIPTION, Network, Server, run
-from dialplane.ua import CallState, IncomingCall, ReceivedMessage, RejectedError, UserAgent
+from dialplane.ua import CallState, IncomingCall, ReceivedMessage, RejectedError, UserAgent, read_presence
 
 DOCS = Path(__file__).parents[2] / "docs" / "user-agent"
 README = Path(__file__).parents[2] / "README.md"
@@ -128,12 +128,20 @@ def test_answer(network: Network) -> None:
 
 def test_messages(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     page = DOCS / "messages.md"
-    first, second = examples(page)
+    first, second, third = examples(page)
     asyncio.run(played(network, first))
     shown = capsys.readouterr().out
     assert f"    {shown}" in page.read_text()
     asyncio.run(played(network, second))
     assert "PUBLISH was answered" in capsys.readouterr().out
+    notes: list[str] = []
+
+    async def beside() -> None:
+        async with user("alice") as alice, alice.subscribe("sip:bob@example.com", "presence") as subscription:
+            notes.append(read_presence((await anext(subscription)).body).note)
+
+    asyncio.run(played(network, third.replace("sleep(3600)", "sleep(0.2)"), beside))
+    assert notes == ["at my desk"]
 
 
 def test_ivr(network: Network) -> None:

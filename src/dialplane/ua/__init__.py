@@ -32,6 +32,7 @@ from dialplane.ua.events import (
 from dialplane.ua.incoming import IncomingCall
 from dialplane.ua.media import Description, Media
 from dialplane.ua.message import ReceivedMessage
+from dialplane.ua.notifier import IncomingSubscription, WatchState
 from dialplane.ua.outgoing import OutgoingCall
 from dialplane.ua.packages import (
     DialogInfo,
@@ -41,7 +42,9 @@ from dialplane.ua.packages import (
     read_dialogs,
     read_presence,
     read_summary,
+    write_dialogs,
     write_presence,
+    write_summary,
 )
 from dialplane.ua.publication import Publication
 from dialplane.ua.registration import Registration, RegistrationState
@@ -64,6 +67,7 @@ __all__ = [
     "Ended",
     "Held",
     "IncomingCall",
+    "IncomingSubscription",
     "Media",
     "MessageSummary",
     "MisuseError",
@@ -88,8 +92,11 @@ __all__ = [
     "UnreachableError",
     "UserAgent",
     "UserAgentError",
+    "WatchState",
     "read_dialogs",
     "read_presence",
     "read_summary",
+    "write_dialogs",
     "write_presence",
+    "write_summary",
 ]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from dialplane.ua.incoming import IncomingCall
     from dialplane.ua.media import Media
     from dialplane.ua.message import ReceivedMessage
+    from dialplane.ua.notifier import IncomingSubscription
     from dialplane.ua.transfer import Referral
     from dialplane.ua.transport import Flow, Transports
     from dialplane_native import Message
@@ -48,6 +49,7 @@ _log = logging.getLogger("dialplane.ua")
 
 CallHandler: TypeAlias = "Callable[[IncomingCall], Awaitable[None]]"
 MessageHandler: TypeAlias = "Callable[[ReceivedMessage], Awaitable[None]]"
+SubscriptionHandler: TypeAlias = "Callable[[IncomingSubscription], Awaitable[None]]"
 TransferHandler: TypeAlias = "Callable[[Referral], Awaitable[bool]]"
 
 
@@ -115,6 +117,8 @@ class UserAgent:
         self.call_handler: CallHandler | None = None
         self.message_handler: MessageHandler | None = None
         self.transfer_handler: TransferHandler | None = None
+        self.subscription_handlers: dict[str, SubscriptionHandler] = {}
+        """By event package."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._calls: set[Call] = set()
         self._is_closing = False
@@ -144,7 +148,8 @@ class UserAgent:
             calls = list(self._calls)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(2.0):
-                    await asyncio.gather(*(call.hang_up() for call in calls), return_exceptions=True)
+                    ending = [watcher.end("probation") for watcher in self.dispatch.watchers.values()]
+                    await asyncio.gather(*(call.hang_up() for call in calls), *ending, return_exceptions=True)
             await asyncio.gather(*(registration.end() for registration in self.registrations))
             for task in list(self._tasks):
                 task.cancel()
@@ -262,6 +267,17 @@ class UserAgent:
         self.transfer_handler = handler
         return handler
 
+    def on_subscription(self, *events: str) -> Callable[[SubscriptionHandler], SubscriptionHandler]:
+        """Decorator: whoever subscribes to one of these packages is given to the handler; other packages get 489."""
+        if not events:
+            raise MisuseError('name the packages: @ua.on_subscription("presence", "dialog")')
+
+        def taken(handler: SubscriptionHandler) -> SubscriptionHandler:
+            self.subscription_handlers.update(dict.fromkeys((event.lower() for event in events), handler))
+            return handler
+
+        return taken
+
     # What its parts use.
 
     def draft(
@@ -310,7 +326,9 @@ class UserAgent:
 
     def capabilities(self) -> list[tuple[str, str]]:
         """What a 200 to OPTIONS says. RFC 3261 §11.2."""
+        events = [("Allow-Events", ", ".join(self.subscription_handlers))] if self.subscription_handlers else []
         return [
+            *events,
             ("Allow", self.allow),
             ("Accept", "application/sdp, text/plain, message/sipfrag"),
             ("Supported", self.supported),

@@ -12,6 +12,7 @@ from dialplane.ua.draft import SUPPORTED, new_tag
 from dialplane.ua.errors import UserAgentError
 from dialplane.ua.incoming import IncomingCall
 from dialplane.ua.message import ReceivedMessage
+from dialplane.ua.notifier import LEAST, IncomingSubscription, expires_of, handle, takes
 from dialplane.ua.referral import refer
 from dialplane.ua.transfer import Referral
 from dialplane_native import DialplaneError
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("dialplane.ua")
 _WAITING = 64
 """Calls or messages that wait for a program that iterates over them; more are refused with 480."""
+_MOST_WATCHERS = 10_000
+"""Subscriptions of others at one time."""
 _SUPPORTED = frozenset(tag.strip().lower() for tag in SUPPORTED.split(","))
 
 
@@ -39,6 +42,8 @@ class Dispatch:
         self.dialogs: dict[tuple[str, str, str], Call] = {}
         self.subscriptions: dict[tuple[str, str], Subscription] = {}
         """Subscriptions of ours, by Call-ID and our tag: their dialogs are made by whoever notifies first."""
+        self.watchers: dict[tuple[str, str, str], IncomingSubscription] = {}
+        """Subscriptions of others, by their dialog."""
         self._ringing: dict[int, IncomingCall] = {}
         """Calls that are not answered yet, by their transaction."""
         self._calls: asyncio.Queue[IncomingCall | None] = asyncio.Queue(_WAITING)
@@ -108,7 +113,7 @@ class Dispatch:
         elif method in {"NOTIFY", "BYE", "PRACK", "UPDATE", "INFO"}:
             self._refuse(incoming, 481)
         elif method == "SUBSCRIBE":
-            self._refuse(incoming, 489)
+            self._on_subscribe(incoming)
         else:
             self._refuse(incoming, 405, [("Allow", self._agent.allow)])
 
@@ -119,8 +124,11 @@ class Dispatch:
         method = message.method
         if call is None:
             subscription = self.subscriptions.get(key[:2]) if method == "NOTIFY" else None
+            watcher = self.watchers.get(key) if method == "SUBSCRIBE" else None
             if subscription is not None:
                 subscription.on_notify(incoming)
+            elif watcher is not None:
+                self._on_subscribe(incoming, watcher)
             elif method != "ACK":
                 self._refuse(incoming, 481)
             return
@@ -234,6 +242,25 @@ class Dispatch:
             self._refuse(incoming, 500)
         else:
             self._refuse(incoming, 200)
+
+    def _on_subscribe(self, incoming: Incoming, watcher: IncomingSubscription | None = None) -> None:
+        """SUBSCRIBE, the first or within its dialog. RFC 6665 §4.2.1."""
+        message = incoming.message
+        event = (message.get("Event") or "").partition(";")[0].strip().lower()
+        known = self._agent.subscription_handlers
+        expires = expires_of(message)
+        if event not in known or (watcher is not None and watcher.event != event):
+            self._refuse(incoming, 489, [("Allow-Events", ", ".join(known))] if known else None)
+        elif expires < 0:
+            self._refuse(incoming, 423, [("Min-Expires", str(LEAST))])
+        elif not takes(message, event):
+            self._refuse(incoming, 406)
+        elif watcher is not None:
+            watcher.on_subscribe(incoming, expires)
+        elif self._is_closing or len(self.watchers) >= _MOST_WATCHERS:
+            self._refuse(incoming, 503, [("Retry-After", "60")])
+        else:
+            self._agent.spawn(handle(self._agent, IncomingSubscription(self._agent, incoming, event, expires)))
 
     def on_refer(self, incoming: Incoming, call: Call | None) -> None:
         """REFER: declined unless the program takes it. RFC 3515 §2.4.2."""

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from dialplane.ua.errors import NegotiationError
+from dialplane.ua.errors import MisuseError, NegotiationError
 
 ACCEPT = {
     "presence": "application/pidf+xml",
@@ -100,6 +100,17 @@ def read_summary(body: bytes) -> MessageSummary:
     return MessageSummary(fields["messages-waiting"].lower() == "yes", fields.get("message-account"), counts)
 
 
+def write_summary(summary: MessageSummary) -> bytes:
+    """Writes ``application/simple-message-summary``."""
+    lines = [f"Messages-Waiting: {'yes' if summary.is_waiting else 'no'}"]
+    if summary.account is not None:
+        lines.append(f"Message-Account: {summary.account}")
+    lines += [f"{name.title()}: {new}/{old}" for name, (new, old) in summary.counts.items()]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise MisuseError("a message summary holds a line break")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
 def read_dialogs(body: bytes) -> DialogInfo:
     """Reads ``application/dialog-info+xml``. RFC 4235 §4."""
     root = _xml(body, f"{_DIALOG}dialog-info")
@@ -121,6 +132,22 @@ def read_dialogs(body: bytes) -> DialogInfo:
         root.get("state", "full") == "full",
         tuple(dialogs),
     )
+
+
+def write_dialogs(info: DialogInfo) -> bytes:
+    """Writes ``application/dialog-info+xml``; its version is one more each time that it is told. RFC 4235 §4.1."""
+    state = "full" if info.is_full else "partial"
+    root = ET.Element(f"{_DIALOG}dialog-info", {"version": str(info.version), "state": state, "entity": info.entity})
+    for dialog in info.dialogs:
+        one = ET.SubElement(root, f"{_DIALOG}dialog", {"id": dialog.id})
+        if dialog.direction is not None:
+            one.set("direction", dialog.direction)
+        ET.SubElement(one, f"{_DIALOG}state").text = dialog.state
+        if dialog.remote is not None:
+            remote = ET.SubElement(one, f"{_DIALOG}remote")
+            ET.SubElement(remote, f"{_DIALOG}identity").text = dialog.remote
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def _xml(body: bytes, tag: str) -> ET.Element:
