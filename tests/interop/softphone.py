@@ -92,33 +92,52 @@ snd_path {folder}/recorded
 """
 
 
+def _prepare_baresip(name: str, folder: Path, account: str, *, more: str = "", authority: Path | None = None) -> Path:
+    """Its configuration, account and empty contacts."""
+    (folder / "recorded").mkdir(parents=True)
+    modules = next(
+        path
+        for path in (Path("/usr/lib/baresip/modules"), Path("/usr/lib/x86_64-linux-gnu/baresip/modules"))
+        if path.exists()
+    )
+    settings = _BARESIP.format(address=HOSTS[name], folder=folder, modules=modules, authority=authority or "")
+    (folder / "config").write_text(settings + more)
+    (folder / "accounts").write_text(account)
+    (folder / "contacts").touch()
+    return folder
+
+
+def _run_baresip(folder: Path) -> Process:
+    return Process(["baresip", "-f", folder], folder / "output.log", folder=folder, environment={"HOME": str(folder)})
+
+
 @contextmanager
 def baresip(
     name: str, password: str, tone: float, folder: Path, transport: str = "udp", authority: Path | None = None
 ) -> Iterator[Softphone]:
     """A baresip that has registered. With ``tls``, it trusts ``authority``."""
     folder = folder / f"baresip-{name}"
-    (folder / "recorded").mkdir(parents=True)
-    write_tone(folder / "tone.wav", tone)
-    modules = next(
-        path
-        for path in (Path("/usr/lib/baresip/modules"), Path("/usr/lib/x86_64-linux-gnu/baresip/modules"))
-        if path.exists()
-    )
-    (folder / "config").write_text(
-        _BARESIP.format(address=HOSTS[name], folder=folder, modules=modules, authority=authority or "")
-    )
-    (folder / "accounts").write_text(
+    account = (
         f"<sip:{name}@example.org;transport={transport}>;auth_pass={password};"
         f'outbound="sip:{SUBJECT}:{PORTS[transport]};transport={transport}";'
         "regint=600;answermode=auto;audio_codecs=PCMU\n"
     )
-    (folder / "contacts").touch()
-    with Process(
-        ["baresip", "-f", folder], folder / "output.log", folder=folder, environment={"HOME": str(folder)}
-    ) as process:
+    write_tone(_prepare_baresip(name, folder, account, authority=authority) / "tone.wav", tone)
+    with _run_baresip(folder) as process:
         process.wait_for(r"200 OK .*\[\d+ binding", seconds=10)
         yield Baresip(process, name, tone, folder)
+
+
+@contextmanager
+def watching_baresip(name: str, password: str, watched: str, folder: Path) -> Iterator[Process]:
+    """A baresip that has registered, and subscribes to its voice messages and to somebody's presence."""
+    folder = folder / f"baresip-{name}"
+    account = f'<sip:{name}@example.org>;auth_pass={password};outbound="sip:{SUBJECT}";mwi=yes;audio_codecs=PCMU\n'
+    more = "module_app contact.so\nmodule_app mwi.so\nmodule_app presence.so\n"
+    write_tone(_prepare_baresip(name, folder, account, more=more) / "tone.wav", 400.0)
+    (folder / "contacts").write_text(f'"Watched" <{watched}>;presence=p2p\n')
+    with _run_baresip(folder) as process:
+        yield process
 
 
 class Linphone:

@@ -72,14 +72,12 @@ def read_presence(body: bytes) -> Presence:
 
 def write_presence(entity: str, *, is_open: bool, note: str = "") -> bytes:
     """Writes ``application/pidf+xml``."""
-    root = ET.Element(f"{_PIDF}presence", {"entity": entity})
-    item = ET.SubElement(root, f"{_PIDF}tuple", {"id": "dialplane"})
-    status = ET.SubElement(item, f"{_PIDF}status")
-    ET.SubElement(status, f"{_PIDF}basic").text = "open" if is_open else "closed"
+    root = _root("presence", _PIDF, entity=entity)
+    item = ET.SubElement(root, "tuple", {"id": "dialplane"})
+    ET.SubElement(ET.SubElement(item, "status"), "basic").text = "open" if is_open else "closed"
     if note:
-        ET.SubElement(root, f"{_PIDF}note").text = note
-    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text
+        ET.SubElement(root, "note").text = note
+    return _written(root)
 
 
 def read_summary(body: bytes) -> MessageSummary:
@@ -137,15 +135,23 @@ def read_dialogs(body: bytes) -> DialogInfo:
 def write_dialogs(info: DialogInfo) -> bytes:
     """Writes ``application/dialog-info+xml``; its version is one more each time that it is told. RFC 4235 §4.1."""
     state = "full" if info.is_full else "partial"
-    root = ET.Element(f"{_DIALOG}dialog-info", {"version": str(info.version), "state": state, "entity": info.entity})
+    root = _root("dialog-info", _DIALOG, version=str(info.version), state=state, entity=info.entity)
     for dialog in info.dialogs:
-        one = ET.SubElement(root, f"{_DIALOG}dialog", {"id": dialog.id})
+        one = ET.SubElement(root, "dialog", {"id": dialog.id})
         if dialog.direction is not None:
             one.set("direction", dialog.direction)
-        ET.SubElement(one, f"{_DIALOG}state").text = dialog.state
+        ET.SubElement(one, "state").text = dialog.state
         if dialog.remote is not None:
-            remote = ET.SubElement(one, f"{_DIALOG}remote")
-            ET.SubElement(remote, f"{_DIALOG}identity").text = dialog.remote
+            ET.SubElement(ET.SubElement(one, "remote"), "identity").text = dialog.remote
+    return _written(root)
+
+
+def _root(name: str, namespace: str, **attributes: str) -> ET.Element:
+    """A root whose namespace needs no prefix: some telephones look for ``<basic>`` and nothing else."""
+    return ET.Element(name, {"xmlns": namespace.strip("{}"), **attributes})
+
+
+def _written(root: ET.Element) -> bytes:
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text
 
