@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 import trustme
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
 
 from dialplane.testing import DESCRIPTION
-from dialplane.ua import IncomingCall, UnreachableError, UserAgent
+from dialplane.ua import IncomingCall, ReceivedMessage, UnreachableError, UserAgent
 from dialplane.ua.transport import Flow, SocketTransports
 from dialplane.ua.transport import stream as stream_module
+from dialplane.ua.transport import websocket as websocket_module
 from dialplane_native import Message, parse
 
 pytestmark = pytest.mark.asyncio
@@ -174,3 +178,65 @@ async def test_no_more_calls_than_allowed() -> None:
         with pytest.raises(Exception, match="503"):
             await other.call(uri, media=DESCRIPTION)
         await first.hang_up()
+
+
+@asynccontextmanager
+async def bob_on_the_web(tmp_path: Path, **options: Any) -> AsyncIterator[tuple[list[IncomingCall], SocketTransports]]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    calls: list[IncomingCall] = []
+    async with bob(ws_port=0, wss_port=0, server_tls=context, **options) as (agent, transports):
+
+        @agent.on_call
+        async def answer(call: IncomingCall) -> None:
+            calls.append(call)
+            await call.answer(DESCRIPTION)
+            await call.wait_ended()
+
+        @agent.on_message
+        async def read(message: ReceivedMessage) -> None:
+            assert message.text == "hello"
+
+        yield calls, transports
+
+
+@pytest.mark.parametrize("transport", ["ws", "wss"])
+async def test_a_call_by_a_websocket_that_we_accept(tmp_path: Path, transport: str) -> None:
+    """Both may ask for something within it; the one that called has no address at all."""
+    async with bob_on_the_web(tmp_path) as (calls, transports):
+        context = ssl.create_default_context(cafile=str(tmp_path / "authority.pem"))
+        port = transports.ws_port if transport == "ws" else transports.wss_port
+        async with alice(tls=context) as (agent, seen):
+            uri = f"sip:bob@127.0.0.1:{port};transport={transport}"
+            call = await agent.call(uri, media=DESCRIPTION)
+            await call.hold()
+            await call.resume()
+            await calls[0].hold()
+            await agent.message(uri, "hello")
+            await calls[0].hang_up()
+            assert (await call.wait_ended()).by == "peer"
+        assert {used for used, _ in seen} == {transport.upper()}
+        assert ("WS" if transport == "ws" else "WSS", "BYE") in seen
+        while transports._all:
+            await asyncio.sleep(0.01)
+
+
+async def test_websockets_that_bring_no_sip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_module, "_FIRST_SECONDS", 0.2)
+    async with bob_on_the_web(tmp_path) as (_, transports):
+        with pytest.raises(InvalidHandshake):
+            await connect(f"ws://127.0.0.1:{transports.ws_port}/")
+        async with connect(f"ws://127.0.0.1:{transports.ws_port}/", subprotocols=[Subprotocol("sip")]) as silent:
+            await silent.send("no SIP")
+            with pytest.raises(ConnectionClosed):
+                await silent.recv()
+        assert not transports._all
+
+
+async def test_a_websocket_port_that_is_taken(tmp_path: Path) -> None:
+    async with bob_on_the_web(tmp_path) as (_, transports):
+        with pytest.raises(UnreachableError, match="cannot listen"):
+            async with bob(ws_port=transports.ws_port):
+                pass

@@ -14,6 +14,8 @@ from dialplane.ua.transport.udp import UdpSocket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from websockets.asyncio.server import Server as WebSocketServer
+
     from dialplane.ua.resolve import Hop
     from dialplane.ua.transport.flow import Flow
     from dialplane.ua.transport.websocket import WebSocketFlow
@@ -50,7 +52,8 @@ class SocketTransports:
     """Real sockets.
 
     ``host`` and ``port`` are those of the UDP socket and of the TCP listener; port 0 is any that is free for both. TLS
-    and WebSocket connections are opened, not accepted, unless ``server_tls`` has a certificate.
+    connections are accepted where ``server_tls`` has a certificate, WebSocket connections where ``ws_port`` (0: any
+    that is free) or, with the certificate, ``wss_port`` is given.
     """
 
     def __init__(
@@ -61,17 +64,21 @@ class SocketTransports:
         tls: ssl.SSLContext | None = None,
         server_tls: ssl.SSLContext | None = None,
         tls_port: int = 0,
+        ws_port: int | None = None,
+        wss_port: int | None = None,
         receive_buffer: int = 0,
     ) -> None:
         self.supported = frozenset({"UDP", "TCP", "TLS", "WS", "WSS"})
         self._hosts = [host] if host else ["0.0.0.0", "::"]  # noqa: S104 - whoever calls must reach us
         self._port, self._tls_port = port, tls_port
         self._tls, self._server_tls = tls, server_tls
+        self._ws_port, self._wss_port = ws_port, wss_port
         self._receive_buffer = receive_buffer
         self._udp: dict[bool, UdpSocket] = {}
         self._servers: list[asyncio.Server] = []
+        self._websockets: list[WebSocketServer] = []
         self._streams: dict[tuple[str, str, int], StreamFlow | WebSocketFlow] = {}
-        self._all: set[StreamFlow] = set()
+        self._all: set[StreamFlow | WebSocketFlow] = set()
         self._opening: dict[tuple[str, str, int], asyncio.Lock] = {}
 
     @property
@@ -84,8 +91,15 @@ class SocketTransports:
         return [udp.copied_descriptor() for udp in self._udp.values()]
 
     async def start(self, receive: Callable[[Message, Flow], None], lost: Callable[[Flow], None]) -> None:
-        """Binds the sockets."""
+        """Binds the sockets, all or none."""
         self._receive, self._lost = receive, lost
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _start(self) -> None:
         for host in self._hosts:
             try:
                 await self._bind(host)
@@ -96,6 +110,41 @@ class SocketTransports:
             for host in self._hosts:
                 with contextlib.suppress(OSError):
                     await self._listen(host, self._tls_port, self._server_tls)
+        await self._listen_websocket(self._ws_port, None)
+        if self._server_tls is not None:
+            await self._listen_websocket(self._wss_port, self._server_tls)
+
+    async def _listen_websocket(self, port: int | None, context: ssl.SSLContext | None) -> None:
+        """On every address, as above."""
+        if port is None:
+            return
+        from dialplane.ua.transport.websocket import listen_websocket  # noqa: PLC0415 - only who needs it
+
+        for host in self._hosts:
+            try:
+                server = await listen_websocket(
+                    (host, port), context, receive=self._receive, lost=self._ended, opened=self._accepted
+                )
+            except OSError as error:
+                if host != "::":
+                    raise UnreachableError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+            else:
+                self._websockets.append(server)
+                port = next(iter(server.sockets)).getsockname()[1]
+        if context is None:
+            self._ws_port = port
+        else:
+            self._wss_port = port
+
+    @property
+    def ws_port(self) -> int | None:
+        """Where WebSocket connections are accepted."""
+        return self._ws_port
+
+    @property
+    def wss_port(self) -> int | None:
+        """Where secure WebSocket connections are accepted."""
+        return self._wss_port
 
     async def _bind(self, host: str) -> None:
         """One port for UDP and TCP."""
@@ -128,7 +177,7 @@ class SocketTransports:
 
         self._servers.append(await asyncio.get_running_loop().create_server(make, host, port, ssl=context))
 
-    def _accepted(self, flow: StreamFlow) -> None:
+    def _accepted(self, flow: StreamFlow | WebSocketFlow) -> None:
         self._all.add(flow)
         if len(self._all) > _MOST_CONNECTIONS:
             flow.close()
@@ -140,8 +189,7 @@ class SocketTransports:
         key = (flow.transport, *flow.remote)
         if self._streams.get(key) is flow:
             del self._streams[key]
-        if isinstance(flow, StreamFlow):
-            self._all.discard(flow)
+        self._all.discard(flow)
         self._lost(flow)
 
     def flow_now(self, hop: Hop) -> Flow | None:
@@ -209,4 +257,7 @@ class SocketTransports:
         for udp in self._udp.values():
             if udp.transport is not None:
                 udp.transport.close()
+        for websocket in self._websockets:
+            websocket.close()
+            await websocket.wait_closed()
         await asyncio.sleep(0)

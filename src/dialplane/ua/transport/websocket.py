@@ -1,4 +1,4 @@
-"""SIP over WebSocket, as a client. RFC 7118. Framing is that of the package ``websockets``."""
+"""SIP over WebSocket, as client and as server. RFC 7118. Framing is that of the package ``websockets``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from dialplane.ua.errors import UnreachableError
-from dialplane.ua.transport.flow import Flow, FlowError, joined
+from dialplane.ua.transport.flow import Address, Flow, FlowError, contact_host, joined
 from dialplane_native import Message, ParseError, parse
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from websockets.asyncio.connection import Connection
+
     from dialplane.ua.resolve import Hop
+
+_MOST_OCTETS = 65536
+_FIRST_SECONDS = 10.0
+"""Until the first message on a connection that somebody else opened, and for its handshake."""
+_SIP = Subprotocol("sip")
 
 
 class WebSocketFlow(Flow):
@@ -29,20 +37,30 @@ class WebSocketFlow(Flow):
 
     def __init__(
         self,
-        connection: ClientConnection,
-        hop: Hop,
+        connection: Connection,
+        remote: Address,
         receive: Callable[[Message, Flow], None],
         lost: Callable[[Flow], None],
+        *,
+        is_secure: bool,
+        local: Address | None = None,
     ) -> None:
         self._connection, self._receive, self._lost = connection, receive, lost
-        self.transport = hop.transport
-        self.is_secure = hop.transport == "WSS"
-        self.remote = (hop.host, hop.port)
-        # RFC 7118 §5.2: a client has no address that others could use.
-        host = f"{secrets.token_hex(6)}.invalid"
-        self.via = f"SIP/2.0/{self.transport} {host}"
-        self.contact_host = f"{host};transport=ws"
+        self.transport = "WSS" if is_secure else "WS"
+        self.is_secure = is_secure
+        self.remote = remote
+        if local is None:
+            # RFC 7118 §5.2: a client has no address that others could use.
+            host = f"{secrets.token_hex(6)}.invalid"
+            self.via = f"SIP/2.0/{self.transport} {host}"
+            self.contact_host = f"{host};transport=ws"
+        else:
+            self.via = f"SIP/2.0/{self.transport} {joined(*local)}"
+            self.contact_host = contact_host(*local, self.transport)
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self._first: asyncio.TimerHandle | None = None
+        if local is not None:
+            self._first = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self.close)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
 
     def send(self, data: bytes) -> None:
@@ -53,6 +71,8 @@ class WebSocketFlow(Flow):
 
     def close(self) -> None:
         """Closes without waiting for the peer."""
+        if self._first is not None:
+            self._first.cancel()
         for task in self._tasks:
             task.cancel()
         self._connection.transport.close()
@@ -62,12 +82,19 @@ class WebSocketFlow(Flow):
         """Whether messages can go by it."""
         return not self._tasks[0].done()
 
+    async def wait_closed(self) -> None:
+        """Until the connection is gone."""
+        await asyncio.wait(self._tasks[:1])
+
     async def _read(self) -> None:
         try:
             async for frame in self._connection:
                 data = frame.encode("utf-8", "surrogateescape") if isinstance(frame, str) else frame
                 with contextlib.suppress(ParseError):
-                    self._receive(parse(data), self)
+                    message = parse(data)
+                    if self._first is not None:
+                        self._first.cancel()
+                    self._receive(message, self)
         except WebSocketException:
             pass
         finally:
@@ -96,10 +123,37 @@ async def open_websocket(
             host=hop.host,
             port=hop.port,
             ssl=context if scheme == "wss" else None,
-            subprotocols=[Subprotocol("sip")],
+            subprotocols=[_SIP],
             compression=None,
-            max_size=65536,
+            max_size=_MOST_OCTETS,
         )
     except (OSError, WebSocketException) as error:
         raise UnreachableError(f"no WebSocket connection to {hop.name}: {error}") from error
-    return WebSocketFlow(connection, hop, receive, lost)
+    return WebSocketFlow(connection, (hop.host, hop.port), receive, lost, is_secure=scheme == "wss")
+
+
+async def listen_websocket(
+    address: Address,
+    context: ssl.SSLContext | None,
+    *,
+    receive: Callable[[Message, Flow], None],
+    lost: Callable[[Flow], None],
+    opened: Callable[[WebSocketFlow], None],
+) -> Server:
+    """Accepts connections that ask for the subprotocol ``sip`` (RFC 7118 §4); others are refused."""
+
+    async def accepted(connection: ServerConnection) -> None:
+        remote, local = connection.remote_address[:2], connection.local_address[:2]
+        flow = WebSocketFlow(connection, remote, receive, lost, is_secure=context is not None, local=local)
+        opened(flow)
+        await flow.wait_closed()
+
+    return await serve(
+        accepted,
+        *address,
+        ssl=context,
+        subprotocols=[_SIP],
+        compression=None,
+        max_size=_MOST_OCTETS,
+        open_timeout=_FIRST_SECONDS,
+    )
