@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 shared=${DIALPLANE_SHARED:-../../../shared}
-for target in datagram stream rewrite validate response edits; do
+for target in datagram datagrams stream rewrite validate response edits; do
     mkdir -p "corpus/$target"
     for file in ../syntax/tests/corpus/*/*.dat ../syntax/tests/regressions/* "$shared"/messages/*.sip \
         "$shared"/torture/malformed/*/*.dat "$shared"/torture/malformed/authored/stream--*.bin; do

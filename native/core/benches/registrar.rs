@@ -7,13 +7,13 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use dialplane_core::auth::algorithm::{Algorithm, Hashed};
 use dialplane_core::auth::credential::Digests;
 use dialplane_core::auth::nonce::{Freshness, NonceKey};
-use dialplane_core::config::Config;
 use dialplane_core::counter::Counters;
 use dialplane_core::guard::SourceTable;
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport};
 use dialplane_core::registrar::{Register, Registrar, Scratch};
 use dialplane_core::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table};
 use dialplane_core::testing::MemoryHealth;
+use dialplane_core::testing::defaults::config;
 use dialplane_core::time::Now;
 use dialplane_syntax::{Index, Limits, Message, check, parse, write_response};
 use std::cell::RefCell;
@@ -166,31 +166,8 @@ impl State {
 }
 
 fn registrar(authenticated: bool) -> Registrar {
-    let config = serde_json::json!({
-        "domains": ["example.com"],
-        "server": {"steering": "auto", "workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
-        "listen": [], "target_set": [], "table": [], "route": [],
-        "certificate": [],
-        "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
-        "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
-        "limits": {
-            "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
-        },
-        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
-        "auth": {
-            "realm": null, "algorithms": ["SHA-256", "SHA-512-256", "MD5"], "nonce_lifetime": 300,
-            "register": authenticated, "calls": true
-        },
-        "registrar": {
-            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
-        "service_route": [], "flow_timer": 0
-        },
-        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
-        "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
-        "admin": {"address": ""},
-    });
-    let config: Config = serde_json::from_value(config).expect("a configuration");
+    let algorithms = ["SHA-256", "SHA-512-256", "MD5"];
+    let config = config(serde_json::json!({"auth": {"algorithms": algorithms, "register": authenticated}}));
     Registrar::new(&config, &[7; 64]).expect("a registrar")
 }
 

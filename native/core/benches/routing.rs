@@ -10,6 +10,7 @@ use dialplane_core::config::Config;
 use dialplane_core::routing::target::{Choices, TargetSet};
 use dialplane_core::routing::{RouteKey, RouteTable};
 use dialplane_core::store::TargetHealth;
+use dialplane_core::testing::defaults;
 use dialplane_syntax::Uri;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -18,35 +19,13 @@ use std::hint::black_box;
 /// Requests of a round.
 const ROUND: usize = 4096;
 
-fn config(routes: Value, target_sets: Value) -> Config {
-    serde_json::from_value(json!({
-        "domains": [], "listen": [], "table": [], "route": routes, "target_set": target_sets,
-        "server": {"steering": "auto", "workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
-        "certificate": [],
-        "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
-        "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
-        "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
-        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
-        "auth": {"realm": null, "algorithms": [], "nonce_lifetime": 300, "register": true, "calls": true},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
-        "service_route": [], "flow_timer": 0},
-        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
-        "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
-        "admin": {"address": ""},
-    }))
-    .unwrap()
+fn config(routes: Vec<Value>, target_sets: Value) -> Config {
+    defaults::config(json!({"domains": [], "route": routes, "target_set": target_sets}))
 }
 
 fn route(conditions: Value) -> Value {
-    let mut route = json!({
-        "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-        "authenticate": null, "record_route": null, "mode": null, "ring": null, "path": false, "strip": 0, "prepend": "", "forward": null,
-        "lookup": false, "redirect": null, "reply": null, "drop": true,
-    });
-    for (key, value) in conditions.as_object().unwrap() {
-        route[key] = value.clone();
-    }
+    let mut route = defaults::rule(conditions);
+    route["drop"] = Value::Bool(true);
     route
 }
 
@@ -149,7 +128,7 @@ fn target_set(policy: &str, count: usize) -> TargetSet {
     let target = |i| json!({"uri": format!("sip:gw{i}.example.com"), "weight": 1 + i % 3, "priority": 0});
     let set = json!([{"name": "set", "policy": policy, "hash_by": "call-id", "probe": null,
                       "targets": (0..count).map(target).collect::<Value>()}]);
-    RouteTable::build(&config(json!([]), set), &HashMap::new()).unwrap().target_sets()[0].clone()
+    RouteTable::build(&config(Vec::new(), set), &HashMap::new()).unwrap().target_sets()[0].clone()
 }
 
 fn targets(criterion: &mut Criterion) {

@@ -2,6 +2,7 @@
 //!
 //! A target is one line in `fuzz_targets/`, which calls a body here. `seeds.sh` fills `corpus/`; `sip.dict` is for `-dict=`.
 
+pub mod engine;
 pub mod net;
 pub mod syntax;
 pub mod transaction;

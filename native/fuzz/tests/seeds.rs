@@ -1,6 +1,6 @@
 //! Every body runs over every seed that lies in the tree: the torture messages of the RFCs and what has once been found.
 
-use dialplane_fuzz::{net, syntax, transaction};
+use dialplane_fuzz::{engine, net, syntax, transaction};
 use std::path::{Path, PathBuf};
 
 fn seeds(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -34,6 +34,8 @@ fn no_body_finds_a_fault_in_a_seed() {
             net::websocket,
             net::handshakes,
             transaction::transactions,
+            engine::datagrams,
+            engine::registrations,
         ] {
             body(&bytes);
         }

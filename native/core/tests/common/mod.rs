@@ -8,7 +8,8 @@ use dialplane_core::engine::{Engine, Verdict};
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
 use dialplane_core::snapshot::Snapshot;
 use dialplane_core::store::NumberTable;
-use dialplane_core::testing::MemoryStore;
+pub use dialplane_core::testing::defaults::rule;
+use dialplane_core::testing::{MemoryStore, defaults};
 use dialplane_core::time::Now;
 use dialplane_core::unsent::Unsent;
 use serde_json::{Value, json};
@@ -22,50 +23,13 @@ pub const EPOCH: u64 = 1_767_225_600;
 /// Address that the engine listens on.
 pub const SELF: &str = "192.0.2.1:5060";
 
-/// The defaults of `config.py`, with a listener on [`SELF`] and the domain `example.com`; `change` replaces what it names.
+/// As [`defaults::config`], with a listener on [`SELF`].
 pub fn config(change: Value) -> Config {
-    let mut config = json!({
-        "domains": ["example.com"],
-        "server": {"steering": "auto", "workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
-        "listen": [{"address": format!("udp:{SELF}"), "advertise": null}],
-        "certificate": [],
-        "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
-        "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
-        "limits": {"message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10},
-        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
-        "auth": {"realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": false},
-        "registrar": {"default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
-        "service_route": [], "flow_timer": 0},
-        "proxy": {"record_route": false, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
-        "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
-        "admin": {"address": ""},
-        "target_set": [], "table": [], "route": [],
-    });
-    merge(&mut config, change);
-    serde_json::from_value(config).expect("a whole configuration")
-}
-
-/// One rule with the given fields; the others hold always or do nothing.
-pub fn rule(change: Value) -> Value {
-    let mut rule = json!({
-        "name": "", "methods": [], "domains": [], "users": [], "prefixes": [], "sources": [], "uri": null,
-        "authenticate": null, "record_route": null, "mode": null, "ring": null, "path": false, "strip": 0, "prepend": "", "forward": null, "lookup": false,
-        "redirect": null, "reply": null, "drop": false,
-    });
-    merge(&mut rule, change);
-    rule
-}
-
-fn merge(whole: &mut Value, change: Value) {
-    match (whole, change) {
-        (Value::Object(whole), Value::Object(change)) => {
-            for (key, value) in change {
-                merge(whole.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (whole, change) => *whole = change,
+    let mut whole = json!({"listen": [{"address": format!("udp:{SELF}"), "advertise": null}]});
+    for (key, value) in change.as_object().expect("tables") {
+        whole[key] = value.clone();
     }
+    defaults::config(whole)
 }
 
 /// A datagram that left.

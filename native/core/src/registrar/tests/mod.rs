@@ -9,7 +9,7 @@ use super::{Answer, Register, Registrar, Scratch};
 use crate::config::Config;
 use crate::counter::{Counter, Counters};
 use crate::path::{ConnectionId, ListenerId, Path, Transport};
-use crate::testing::MemoryStore;
+use crate::testing::{MemoryStore, defaults};
 use crate::time::Now;
 use dialplane_syntax::{Index, Limits, SipUri, check, parse};
 
@@ -17,37 +17,11 @@ pub(crate) const SECRET: [u8; 64] = [7; 64];
 pub(crate) const START: u64 = 1_800_000_000;
 pub(crate) const ALICE: &[u8] = b"alice@example.com";
 
-/// The defaults of `config.py`, with `changes` merged into its tables.
+/// With two domains, and `changes`.
 pub(crate) fn config(changes: serde_json::Value) -> Config {
-    let mut whole = serde_json::json!({
-        "domains": ["example.com", "biloxi.example.com"],
-        "server": {"steering": "auto", "workers": 0, "data": "", "name": "", "log": "auto", "log_level": "info"},
-        "listen": [], "target_set": [], "table": [], "route": [],
-        "certificate": [],
-        "connections": {"most": 100000, "buffer": 262144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0, "balancers": []},
-        "tls": {"authorities": null, "verify": true, "oldest": "1.2"},
-        "limits": {
-            "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10
-        },
-        "guard": {"allow": ["0.0.0.0/0", "::/0"], "requests": 0, "refused": 600, "failures": 10, "scanners": [], "ban": 600.0, "delay": 0.05, "emergency": ["112"]},
-        "auth": {
-            "realm": null, "algorithms": ["SHA-256", "MD5"], "nonce_lifetime": 300, "register": false, "calls": true
-        },
-        "registrar": {
-            "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
-        "service_route": [], "flow_timer": 0
-        },
-        "proxy": {"record_route": true, "trusted": [], "relay": true, "recurse": false, "patience": 3.0, "ring": 30.0},
-        "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},
-        "database": {"url": "none", "bindings": true, "urgent": 1.0, "refresh": 30.0},
-        "admin": {"address": ""},
-    });
-    for (table, fields) in changes.as_object().expect("tables") {
-        for (field, value) in fields.as_object().expect("fields") {
-            whole[table][field] = value.clone();
-        }
-    }
-    serde_json::from_value(whole).expect("a configuration")
+    let mut whole = changes;
+    whole["domains"] = serde_json::json!(["example.com", "biloxi.example.com"]);
+    defaults::config(whole)
 }
 
 /// The registrar, its store and the clock.
