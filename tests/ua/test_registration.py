@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from dialplane.testing import Network, Peer
-from dialplane.ua import AuthenticationError, RegistrationState, RejectedError, UnreachableError, UserAgent
+from dialplane.testing import DESCRIPTION, Network, Peer
+from dialplane.ua import (
+    AuthenticationError,
+    IncomingCall,
+    RegistrationState,
+    RejectedError,
+    UnreachableError,
+    UserAgent,
+)
 from dialplane_native import Message
 
 HOST = "192.0.2.9"
@@ -187,3 +194,64 @@ async def test_a_registrar_that_is_silent_at_the_end_is_not_waited_for(sip_netwo
         before = asyncio.get_running_loop().time()
         await ua.close()
         assert asyncio.get_running_loop().time() - before < 3
+
+
+GRUU = "sip:alice@example.com;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+
+
+def grant_gruu(peer: Peer, request: Message, given: str, *, seconds: int = 600) -> None:
+    other = f'<sip:alice@198.51.100.1>;+sip.instance="<urn:uuid:0>";pub-gruu="{GRUU}other"'
+    fields = [("Contact", other), ("Contact", f"{request['Contact']};expires={seconds}{given}")]
+    peer.respond(request, 200, contact=False, fields=fields)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (f';pub-gruu="{GRUU}";temp-gruu="sip:tgruu.7hs==@example.com;gr"', True),
+        ("", False),
+        (';pub-gruu="sip:alice@example.com"', False),  # without gr it is none: RFC 5627 §3.1
+        (';pub-gruu="https://example.com/;gr"', False),
+        (';pub-gruu="nonsense"', False),
+    ],
+)
+async def test_a_gruu_is_the_contact_of_dialogs(sip_network: Network, given: str, taken: bool) -> None:
+    """RFC 5627 §4.2, §4.4: of calls, subscriptions and answers, by the way of the registrar; not of REGISTER itself."""
+    async with Peer(sip_network, HOST) as peer:
+        ua = alice(sip_network, proxy=HOST)
+        entering = asyncio.create_task(ua.__aenter__())
+        register = await peer.receive("REGISTER")
+        assert "gruu" in register.elements("Supported")
+        grant_gruu(peer, register, given, seconds=100)
+        await entering
+        assert ua.registrations[0].gruu == (GRUU if taken else None)
+        contact = f"<{GRUU}>" if taken else "<sip:alice@192.0.2.1:5060>"
+        calling = ua.call("sip:bob@example.com", media=DESCRIPTION)
+        invite = await peer.receive("INVITE")
+        assert invite["Contact"] == contact
+        peer.respond(invite, 486)
+        with pytest.raises(RejectedError):
+            await calling
+
+        @ua.on_call
+        async def answer(call: IncomingCall) -> None:
+            await call.answer(DESCRIPTION)
+            await call.hang_up()
+
+        peer.request("INVITE", ("192.0.2.1", 5060), body=DESCRIPTION)
+        answered = await peer.receive(200)
+        assert answered["Contact"] == contact
+        peer.request("ACK", ("192.0.2.1", 5060), to_tag=answered.to.tag)
+        peer.respond(await peer.receive("BYE"), 200)
+        again = await peer.receive("REGISTER", seconds=100)
+        assert again["Contact"] == register["Contact"]
+        peer.respond(again, 500)
+        await asyncio.sleep(1)
+        assert ua.registrations[0].gruu is None, "of a registration that has lapsed it must not be used"
+        late = ua.call("sip:bob@example.com", media=DESCRIPTION)
+        invite = await peer.receive("INVITE")
+        assert invite["Contact"] == "<sip:alice@192.0.2.1:5060>"
+        peer.respond(invite, 486)
+        with pytest.raises(RejectedError):
+            await late
+        await ua.close()

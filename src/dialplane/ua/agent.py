@@ -312,8 +312,13 @@ class UserAgent:
     def contact(self, flow: Flow, *, outbound: bool = True, is_sips: bool | None = None) -> str:
         """Where we are reached by a flow; ``ob`` when that flow is to be used (RFC 5626 §4.3).
 
-        A sips URI where the request has one (RFC 3261 §8.1.1.8, §12.1.1).
+        A sips URI where the request has one (RFC 3261 §8.1.1.8, §12.1.1). By the flow of a registration that got one,
+        it is our GRUU (RFC 5627 §4.4); ``outbound=False`` is what the registration itself binds.
         """
+        if outbound:
+            for one in self.registrations:
+                if one.gruu is not None and one.flow is flow and (not is_sips or one.gruu.startswith("sips:")):
+                    return f"<{one.gruu}>"
         has_outbound = outbound and any(one.has_outbound and one.flow is flow for one in self.registrations)
         end = ";ob>" if has_outbound else ">"
         if (self.aor.startswith("sips:") if is_sips is None else is_sips) and flow.transport == "TLS":

@@ -1,4 +1,6 @@
-"""One registration kept alive. RFC 3261 §10.2, RFC 5626 (Outbound), RFC 3608 (Service-Route), RFC 3327 (Path)."""
+"""One registration kept alive. RFC 3261 §10.2, RFC 5626 (Outbound), RFC 3608 (Service-Route), RFC 3327 (Path), RFC 5627
+(GRUU).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from dialplane.ua.draft import new_call_id, new_tag
 from dialplane.ua.errors import RejectedError, UserAgentError, rejected
-from dialplane_native import Uri
+from dialplane_native import Uri, UriError
 
 if TYPE_CHECKING:
     from dialplane.ua.agent import UserAgent
@@ -46,6 +48,8 @@ class Registration:
         """Seconds that were granted last, or are asked for."""
         self.flow: Flow | None = None
         self.service_route: tuple[str, ...] = ()
+        self.gruu: str | None = None
+        """Our public GRUU: a URI that leads to this user agent and no other of its user, from anywhere. RFC 5627."""
         self.problem: UserAgentError | None = None
         """Why it failed last."""
         self.has_outbound = False
@@ -96,6 +100,7 @@ class Registration:
         self.flow = attempt.flow
         self.expires = self._granted(response, attempt)
         self.service_route = tuple(f"<{address.uri_text}>" for address in response.addresses("Service-Route"))
+        self.gruu = self._public_gruu(response)
         self.has_outbound = "outbound" in {tag.lower() for tag in response.elements("Require")}
         self._failures = 0
         self._set(RegistrationState.REGISTERED)
@@ -124,6 +129,18 @@ class Registration:
         contact = self._agent.contact(flow, outbound=False)
         return f'{contact};+sip.instance="<{self._agent.instance}>";reg-id={self._number}'
 
+    def _public_gruu(self, response: Message) -> str | None:
+        """What the registrar has given to our instance. RFC 5627 §4.2: to be used as it stands."""
+        for contact in response.contacts:
+            instance = contact.params.get("+sip.instance") or ""
+            given = contact.params.get("pub-gruu")
+            if given and instance.strip('"') == f"<{self._agent.instance}>":
+                with contextlib.suppress(UriError):
+                    uri = Uri(given)
+                    if uri.scheme in {"sip", "sips"} and "gr" in uri.params:
+                        return given
+        return None
+
     def _granted(self, response: Message, attempt: Attempt) -> int:
         """Seconds that the registrar has granted to our Contact. RFC 3261 §10.2.4."""
         ours = Uri(self._agent.contact(attempt.flow, outbound=False).strip("<>"))
@@ -145,7 +162,7 @@ class Registration:
             await self.register()
         except UserAgentError as error:
             self.problem = error
-            self.flow = None
+            self.flow = self.gruu = None
             self._set(RegistrationState.FAILED)
             most = min(_MOST_SECONDS, _BASE_SECONDS * 2**self._failures)
             self._failures += 1
