@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dialplane.testing import DESCRIPTION, Network
+from dialplane.testing.network import Sent, short
 from dialplane.ua import (
     Answered,
     Call,
@@ -363,3 +364,25 @@ async def test_a_fifth_of_all_datagrams_is_lost(sip_network: Network) -> None:
         assert not alice.dispatch.dialogs
         assert not bob.dispatch.dialogs
         assert len(alice.endpoint.transactions) == len(bob.endpoint.transactions) == 0
+
+
+@pytest.mark.parametrize("lost", ["BYE", "200"])
+async def test_a_lost_bye_is_sent_again(sip_network: Network, lost: str) -> None:
+    """RFC 3261 §17.1.2.2: also when its 200 is lost, which the callee sends again."""
+    async with pair(sip_network) as (alice, bob):
+        call, _ = await established(alice, bob)
+        await asyncio.sleep(1)
+        before = len(sip_network.sent)
+        dropped: list[str] = []
+
+        def drop(sent: Sent) -> bool:
+            if len(dropped) < 2 and short(sent.data) == lost:
+                dropped.append(lost)
+                return True
+            return False
+
+        sip_network.drop = drop
+        await call.hang_up()
+        assert (len(dropped), call.state) == (2, CallState.ENDED)
+        assert [short(sent.data) for sent in sip_network.sent[before:]].count("BYE") == 3
+        assert not bob.dispatch.dialogs
