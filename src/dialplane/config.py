@@ -238,6 +238,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Share among the targets of the same priority, for ``weight`` and ``hash``; 0 means none of it."""
     priority: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     """Lower comes first; a higher number is used when no target of a lower one is up."""
+    drain: bool = False
+    """Gets no new calls; those that it has go on. ``dialplane targets drain`` does the same without a reload."""
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -259,19 +261,41 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """From of the probes; without it, ``sip:ping@`` and our address."""
 
 
+class Eject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``target_set.eject``: a target that fails request after request (no answer, connection refused, 503) is left
+    alone for a while. Takes rules that keep transactions (``mode``).
+    """
+
+    failures: Annotated[int, Meta(ge=1, le=255)] = 5
+    """Failures in a row until a target is out."""
+    time: Duration = 30.0
+    """How long it is out the first time; then twice as long each time, until it has been good for as long."""
+    longest: Duration = 300.0
+    """How long at most."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """Part of the set that may be out at one time: 0.5 is one of two or three targets."""
+
+
 class TargetSet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[[target_set]]``: next hops that can stand for each other."""
 
     name: Name
     """What ``forward`` calls it."""
-    policy: Literal["weight", "round-robin", "hash", "priority"] = "weight"
-    """``weight``, ``round-robin``, ``hash`` or ``priority``."""
+    policy: Literal["weight", "round-robin", "hash", "priority", "calls", "latency"] = "weight"
+    """``weight``, ``round-robin``, ``hash``, ``priority``; ``calls``: fewest open calls for the weight, over all
+    workers; ``latency``: of two drawn by weight, the one that has answered sooner of late. The last two take rules that
+    keep transactions (``mode``)."""
     hash_by: Literal["call-id", "from", "to", "uri", "source"] = "call-id"
     """For ``hash``: ``call-id``, ``from``, ``to``, ``uri`` or ``source``."""
     targets: list[Target]
     """At least one."""
     probe: Probe | None = None
     """Health checks; without it, every target counts as up."""
+    eject: Eject | None = None
+    """Leave targets alone that fail; without it, none."""
+    longest_call: Duration = 14400.0
+    """For ``calls``: a call is open from its INVITE until it is refused or its BYE passes (``record_route``); where no
+    BYE is seen, for this long."""
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -150,6 +150,19 @@ CASES = {
     "target set twice": (SET + SET, 'x.toml:5: target_set[1].name: "out" is already target_set[0]'),
     "probe accepts nothing": (SET + "probe = { accept = [] }\n", "x.toml:4: target_set[0].probe.accept: "),
     "probe too slow": (SET + "probe = { timeout = 20 }\n", "the timeout is longer than the interval"),
+    "policy unknown": (SET + 'policy = "call"\n', 'did you mean "calls"?'),
+    "out for less": (
+        SET + "eject = { time = 60, longest = 30 }\n",
+        "eject.longest: longest (30.0) is below time (60.0)",
+    ),
+    "calls that nobody keeps": (
+        SET + 'policy = "calls"\n[[route]]\nforward = "out"\nmode = "stateless"\n',
+        'x.toml:7: route[0].mode: policy "calls" of target set "out" has to see what becomes of calls: stateful',
+    ),
+    "calls whose end nobody sees": (
+        SET + 'policy = "calls"\n[[route]]\nforward = "out"\nrecord_route = false\n',
+        'x.toml:7: route[0].record_route: policy "calls" of target set "out" has to see BYE',
+    ),
     "probe from": (SET + 'probe = { from_uri = "me" }\n', '"me" is not a SIP URI'),
     "table missing": ('[[table]]\nname = "t"\nfile = "t.csv"\n', "t.csv does not exist"),
     "rule without action": ("[[route]]\n", "x.toml:1: route[0]: one action is needed: forward, lookup,"),

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dialplane.config import Config, Target, TargetSet
 from dialplane.control.process import usage
 from dialplane.control.status import MirrorStatus, Status
 from dialplane.control.web import application
@@ -18,6 +19,7 @@ from dialplane_native.records import WorkerCounters
 
 from .memory import MemoryStore
 
+CONFIG = Config(target_set=[TargetSet(name="s", targets=[Target(uri="sip:192.0.2.0")])])
 NAMES = [("messages_received", "Datagrams and stream messages received."), ("loops_detected", "Loops.")]
 
 
@@ -42,7 +44,9 @@ def status(*workers: dict[str, Any]) -> Status:
         "admin": "", "data": "/x", "spread": "random", "receive_buffer": 1, "workers": list(workers), "spare": None,
         "control": None,
     }  # fmt: skip
-    return Status(facts, mirror=MirrorStatus(database="x.db"), store=MemoryStore(), counters=lambda: counters)
+    return Status(
+        facts, mirror=MirrorStatus(database="x.db"), store=MemoryStore(), counters=lambda: counters, config=CONFIG
+    )
 
 
 def get(path: str, *workers: dict[str, Any], method: str = "GET") -> Any:
@@ -64,6 +68,7 @@ def test_status_sums_the_workers() -> None:
     assert document["store"] == {
         "bindings": 0, "credentials": 0, "octets": 0, "backlog_urgent": 0, "backlog_refresh": 0,
     }  # fmt: skip
+    assert [row["state"] for row in document["targets"]] == ["up", "down"]
     assert document["database"]["connected"] is False
 
 
@@ -80,6 +85,9 @@ def test_metrics_are_readable_by_prometheus() -> None:
     assert samples["dialplane_process_ready", "worker-1"] == 0
     assert samples["dialplane_process_restarts_total", "worker-1"] == 1
     assert samples["dialplane_process_memory_bytes", "supervisor"] > 0
+    assert [samples["dialplane_target_up", "s", f"sip:192.0.2.{n}"] for n in range(2)] == [1, 0]
+    assert samples["dialplane_target_calls", "s", "sip:192.0.2.1"] == 1
+    assert not any(name == "dialplane_target_latency_seconds" for name, *_ in samples)
     assert samples["dialplane_database_up",] == 0
     assert samples["dialplane_database_backlog", "urgent"] == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from dialplane.config import Config, Redirect, Reply, Route, Target, TargetSet
+from dialplane.config import Config, Eject, Redirect, Reply, Route, Target, TargetSet
 
 FILE = Path(__file__).parents[2] / "native/core/src/testing/defaults.json"
 
@@ -20,6 +20,7 @@ def text() -> str:
         "reply": Reply(status=200),
         "target_set": TargetSet(name="", targets=[]),
         "target": Target(uri=""),
+        "eject": Eject(),
     }
     return msgspec.json.format(msgspec.json.encode(parts), indent=2).decode() + "\n"
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import dialplane.config
-from dialplane.config import Config, Probe, Redirect, Reply, Route, Table, Target, TargetSet
+from dialplane.config import Config, Eject, Probe, Redirect, Reply, Route, Table, Target, TargetSet
 from dialplane_native.server import check, config_fields
 
 STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -31,7 +31,7 @@ def test_the_defaults_are_good_natively() -> None:
 
 def test_every_struct_is_read_natively() -> None:
     config = Config(
-        target_set=[TargetSet(name="gateways", targets=[Target(uri="sip:192.0.2.1")], probe=Probe())],
+        target_set=[TargetSet(name="gateways", targets=[Target(uri="sip:192.0.2.1")], probe=Probe(), eject=Eject())],
         table=[Table(name="numbers", file="/nonexistent/numbers.dpt")],
         route=[Route(forward="gateways"), Route(redirect=Redirect(table="numbers")), Route(reply=Reply(status=404))],
     )

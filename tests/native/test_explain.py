@@ -94,8 +94,9 @@ def test_a_forward_by_rule(tmp_path: Path, store: Store) -> None:
 
 def test_a_target_set(tmp_path: Path, store: Store) -> None:
     uris = ["sip:192.0.2.81:5060", "sip:192.0.2.82:5060"]
-    targets = [{"uri": uri, "weight": 1, "priority": 0} for uri in uris]
-    gateways = {"name": "gateways", "policy": "round-robin", "hash_by": "call-id", "targets": targets, "probe": None}
+    targets = [{"uri": uri, "weight": 1, "priority": 0, "drain": False} for uri in uris]
+    gateways = {"name": "gateways", "policy": "round-robin", "hash_by": "call-id", "targets": targets, "probe": None,
+                "eject": None, "longest_call": 14400.0}  # fmt: skip
     explained = Explained(tmp_path, to(), target_set=[gateways], route=[rule(forward="gateways")])
     assert [target["uri"] for target in explained.json["targets"]] == uris
     chosen = [target["to"] for target in explained.json["targets"] if target["to"]]

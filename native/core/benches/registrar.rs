@@ -7,6 +7,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use dialplane_core::auth::algorithm::{Algorithm, Hashed};
 use dialplane_core::auth::credential::Digests;
 use dialplane_core::auth::nonce::{Freshness, NonceKey};
+use dialplane_core::calls::CallTable;
 use dialplane_core::counter::Counters;
 use dialplane_core::guard::SourceTable;
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport};
@@ -60,6 +61,7 @@ struct Free {
     nonces: AlwaysFresh,
     health: MemoryHealth,
     sources: SourceTable<Vec<AtomicU64>>,
+    calls: CallTable<Vec<AtomicU64>>,
 }
 
 impl Store for Free {
@@ -82,6 +84,10 @@ impl Store for Free {
 
     fn health(&self) -> &MemoryHealth {
         &self.health
+    }
+
+    fn calls(&self) -> &CallTable<Vec<AtomicU64>> {
+        &self.calls
     }
 
     fn sources(&self) -> &SourceTable<Vec<AtomicU64>> {
@@ -112,6 +118,7 @@ impl Case {
                 nonces: AlwaysFresh,
                 health: MemoryHealth::default(),
                 sources: SourceTable::new(Vec::new(), 0),
+                calls: CallTable::new(Vec::new()),
             },
             text,
             status,

@@ -122,11 +122,14 @@ impl TargetHealth for AllUp {
     }
 
     fn write(&self, _target: u64, _state: u64) {}
+
+    fn update(&self, _target: u64, _change: impl FnMut(u64) -> u64) {}
 }
 
 fn target_set(policy: &str, count: usize) -> TargetSet {
-    let target = |i| json!({"uri": format!("sip:gw{i}.example.com"), "weight": 1 + i % 3, "priority": 0});
-    let set = json!([{"name": "set", "policy": policy, "hash_by": "call-id", "probe": null,
+    let target =
+        |i| json!({"uri": format!("sip:gw{i}.example.com"), "weight": 1 + i % 3, "priority": 0, "drain": false});
+    let set = json!([{"name": "set", "policy": policy, "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0,
                       "targets": (0..count).map(target).collect::<Value>()}]);
     RouteTable::build(&config(Vec::new(), set), &HashMap::new()).unwrap().target_sets()[0].clone()
 }
@@ -139,7 +142,7 @@ fn targets(criterion: &mut Criterion) {
         criterion.bench_function(&format!("first of {count} by {policy}"), |bencher| {
             bencher.iter(|| {
                 let request = next.next().unwrap_or(0);
-                set.first(black_box(call_ids[request].as_bytes()), request as u64, &AllUp)
+                set.first(black_box(call_ids[request].as_bytes()), request as u64, 0, &AllUp)
             });
         });
     }
@@ -147,7 +150,7 @@ fn targets(criterion: &mut Criterion) {
     let mut choices = Choices::new();
     let mut next = (0..ROUND).cycle();
     criterion.bench_function("order of 8 by weight", |bencher| {
-        bencher.iter(|| set.choose(b"", next.next().unwrap_or(0) as u64, &AllUp, black_box(&mut choices)));
+        bencher.iter(|| set.choose(b"", next.next().unwrap_or(0) as u64, 0, &AllUp, black_box(&mut choices)));
     });
 }
 

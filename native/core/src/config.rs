@@ -141,11 +141,20 @@ mirror! {
         hash_by: String,
         targets: Vec<Target>,
         probe: Option<Probe>,
+        eject: Option<Eject>,
+        longest_call: f64,
     }
     Target {
         uri: String,
         weight: u32,
         priority: u32,
+        drain: bool,
+    }
+    Eject {
+        failures: u32,
+        time: f64,
+        longest: f64,
+        share: f64,
     }
     Probe {
         interval: f64,

@@ -126,6 +126,10 @@ counters! {
     ProbesFailed = "probes_failed",
     /// Requests to a target set of which no target is up; tried as if all were.
     TargetsAllDown = "targets_all_down",
+    /// Targets of a set ejected because they failed again and again (`target_set.eject`).
+    TargetsEjected = "targets_ejected",
+    /// Calls not counted for the policy `calls` because there were too many.
+    CallsUncounted = "calls_uncounted",
     /// Failures of the shared store.
     StoreErrors = "store_errors",
     /// Responses not sent because they would be larger than the unproved request.

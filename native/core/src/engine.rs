@@ -42,6 +42,20 @@ pub enum Verdict<'e> {
     Send(Path),
 }
 
+/// What has become of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Its probes fail.
+    Down,
+    /// It failed again and again, and gets nothing for so long.
+    Ejected {
+        /// See above.
+        seconds: u64,
+    },
+    /// Its probes are answered.
+    Up,
+}
+
 /// Buffers and counts of one worker, apart from what it serves by.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -60,6 +74,8 @@ pub(crate) struct Work {
     pub shed: Shed,
     /// Sources banned and not told yet.
     pub bans: Vec<Ban>,
+    /// Targets ejected and not told yet, each with the seconds that it is out.
+    pub ejected: Vec<(String, u64)>,
     /// What was looked at, for `dialplane explain`; `None` while serving.
     pub trace: Option<Box<Trace>>,
 }
@@ -119,6 +135,7 @@ impl<S: Store> Engine<S> {
             chance: seed,
             shed: Shed::default(),
             bans: Vec::new(),
+            ejected: Vec::new(),
             trace: None,
         };
         let prober = (worker.0 == 0).then(|| Prober::new(work.draw()));
@@ -333,10 +350,14 @@ impl<S: Store> Engine<S> {
         self.work.bans.pop()
     }
 
-    /// Next target that was found to be up (`true`) or down, with its URI.
-    pub fn poll_health(&mut self) -> Option<(String, bool)> {
+    /// Next target whose health has changed: its URI, and what happened.
+    pub fn poll_health(&mut self) -> Option<(String, Health)> {
+        if let Some((uri, seconds)) = self.work.ejected.pop() {
+            return Some((uri, Health::Ejected { seconds }));
+        }
         let (uri, change) = self.prober.as_mut()?.poll_change()?;
-        Some((String::from_utf8_lossy(&uri).into_owned(), change == Change::CameUp))
+        let health = if change == Change::CameUp { Health::Up } else { Health::Down };
+        Some((String::from_utf8_lossy(&uri).into_owned(), health))
     }
 
     /// Says that a batch of messages begins, the first of which has waited for `delay_ms` (0: did not wait).
@@ -372,6 +393,12 @@ impl<S: Store> Engine<S> {
                 None
             }
         }
+    }
+
+    /// What it shares with other workers.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.store
     }
 
     /// The counts.

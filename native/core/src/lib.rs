@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod calls;
 pub mod config;
 pub mod counter;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! What the engine asks of the shared store. The layout behind it is `dialplane-store`'s; the bytes of a record are ours.
 
+use crate::calls::CallTable;
 use crate::guard::SourceTable;
 
 /// Why the store could not do what was asked.
@@ -102,6 +103,8 @@ pub trait TargetHealth {
     fn read(&self, target: u64) -> u64;
     /// Replaces the state word.
     fn write(&self, target: u64, state: u64);
+    /// Changes the state word while nobody else does. `change` may be called more than once.
+    fn update(&self, target: u64, change: impl FnMut(u64) -> u64);
 }
 
 /// A number table, immutable and swapped whole: telephone numbers or prefixes → a value of at most 255 bytes.
@@ -136,4 +139,6 @@ pub trait Store {
     fn health(&self) -> &Self::Health;
     /// Bans, and what each source may still do.
     fn sources(&self) -> &SourceTable<Self::Words>;
+    /// Calls that targets have open.
+    fn calls(&self) -> &CallTable<Self::Words>;
 }

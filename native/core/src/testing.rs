@@ -4,6 +4,7 @@
 
 pub mod defaults;
 
+use crate::calls::CallTable;
 use crate::guard::SourceTable;
 use crate::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -23,6 +24,8 @@ pub struct MemoryStore {
     pub health: MemoryHealth,
     /// Bans and buckets.
     pub sources: SourceTable<Box<[AtomicU64]>>,
+    /// Calls that targets have open.
+    pub calls: CallTable<Box<[AtomicU64]>>,
 }
 
 impl Store for MemoryStore {
@@ -49,6 +52,10 @@ impl Store for MemoryStore {
 
     fn sources(&self) -> &SourceTable<Box<[AtomicU64]>> {
         &self.sources
+    }
+
+    fn calls(&self) -> &CallTable<Box<[AtomicU64]>> {
+        &self.calls
     }
 }
 
@@ -77,6 +84,10 @@ impl Store for Arc<MemoryStore> {
 
     fn sources(&self) -> &SourceTable<Box<[AtomicU64]>> {
         &self.sources
+    }
+
+    fn calls(&self) -> &CallTable<Box<[AtomicU64]>> {
+        &self.calls
     }
 }
 
@@ -254,6 +265,12 @@ impl TargetHealth for MemoryHealth {
 
     fn write(&self, target: u64, state: u64) {
         lock(&self.states).insert(target, state);
+    }
+
+    fn update(&self, target: u64, mut change: impl FnMut(u64) -> u64) {
+        let states = &mut *lock(&self.states);
+        let state = states.entry(target).or_insert(0);
+        *state = change(*state);
     }
 }
 

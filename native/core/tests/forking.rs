@@ -174,11 +174,13 @@ fn breadth() {
 
 /// A set with the three phones as gateways, in this order.
 fn gateways() -> Server {
-    let targets: Vec<Value> =
-        PHONES.iter().map(|phone| json!({"uri": format!("sip:{phone}"), "weight": 1, "priority": 0})).collect();
+    let targets: Vec<Value> = PHONES
+        .iter()
+        .map(|phone| json!({"uri": format!("sip:{phone}"), "weight": 1, "priority": 0, "drain": false}))
+        .collect();
     Server::new(json!({
         "route": [rule(json!({"forward": "gateways"}))],
-        "target_set": [{"name": "gateways", "policy": "priority", "hash_by": "call-id", "probe": null, "targets": targets}],
+        "target_set": [{"name": "gateways", "policy": "priority", "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0, "targets": targets}],
     }))
 }
 

@@ -15,11 +15,11 @@ const PHONES: [&str; 3] = ["192.0.2.201:5060", "192.0.2.202:5060", "192.0.2.203:
 fn gateways(count: usize) -> Server {
     let targets: Vec<Value> = PHONES[..count]
         .iter()
-        .map(|phone| json!({"uri": format!("sip:{phone}"), "weight": 1, "priority": 0}))
+        .map(|phone| json!({"uri": format!("sip:{phone}"), "weight": 1, "priority": 0, "drain": false}))
         .collect();
     Server::new(json!({
         "route": [rule(json!({"forward": "gateways", "mode": "stateful"}))],
-        "target_set": [{"name": "gateways", "policy": "priority", "hash_by": "call-id", "probe": null, "targets": targets}],
+        "target_set": [{"name": "gateways", "policy": "priority", "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0, "targets": targets}],
     }))
 }
 

@@ -314,11 +314,11 @@ fn modes() {
         let mut server = Server::new(json!({
             "route": [rule(change.clone())],
             "target_set": [
-                {"name": "one", "policy": "priority", "hash_by": "call-id", "probe": null,
-                 "targets": [{"uri": format!("sip:{BOB}"), "weight": 1, "priority": 0}]},
-                {"name": "two", "policy": "priority", "hash_by": "call-id", "probe": null,
-                 "targets": [{"uri": format!("sip:{BOB}"), "weight": 1, "priority": 0},
-                             {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}]},
+                {"name": "one", "policy": "priority", "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0,
+                 "targets": [{"uri": format!("sip:{BOB}"), "weight": 1, "priority": 0, "drain": false}]},
+                {"name": "two", "policy": "priority", "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0,
+                 "targets": [{"uri": format!("sip:{BOB}"), "weight": 1, "priority": 0, "drain": false},
+                             {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0, "drain": false}]},
             ],
         }));
         let sent = server.send(ALICE, &invite());

@@ -354,8 +354,8 @@ fn a_rule_may_answer_drop_or_change_the_number() {
 #[test]
 fn a_target_set_gives_each_retransmission_the_same_target() {
     let mut server = Server::new(json!({
-        "target_set": [{"name": "carriers", "policy": "weight", "hash_by": "call-id", "probe": null, "targets": [
-            {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 0},
+        "target_set": [{"name": "carriers", "policy": "weight", "hash_by": "call-id", "probe": null, "eject": null, "longest_call": 14400.0, "targets": [
+            {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0, "drain": false}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 0, "drain": false},
         ]}],
         "route": [rule(json!({"forward": "carriers", "mode": "stateless"}))],
     }));
@@ -416,8 +416,8 @@ fn what_is_no_sip_gets_no_answer() {
 fn targets_are_probed_and_a_silent_one_is_left_out() {
     let mut server = Server::new(json!({
         "target_set": [{"name": "carriers", "policy": "priority", "hash_by": "call-id", "targets": [
-            {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 1},
-        ], "probe": {"interval": 10.0, "timeout": 2.0, "failures": 1, "successes": 1, "accept": [200], "from_uri": null}}],
+            {"uri": "sip:192.0.2.201", "weight": 1, "priority": 0, "drain": false}, {"uri": "sip:192.0.2.202", "weight": 1, "priority": 1, "drain": false},
+        ], "probe": {"interval": 10.0, "timeout": 2.0, "failures": 1, "successes": 1, "accept": [200], "from_uri": null}, "eject": null, "longest_call": 14400.0}],
         "route": [rule(json!({"forward": "carriers", "mode": "stateless"}))],
     }));
     let target = |server: &mut Server| {

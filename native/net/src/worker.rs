@@ -18,7 +18,7 @@ use crate::udp::{Batch, adopt};
 use crate::{clock, udp};
 use dialplane_core::config::{Config, ConfigError, Dns};
 use dialplane_core::counter::Counter;
-use dialplane_core::engine::{Engine, Verdict};
+use dialplane_core::engine::{Engine, Health, Verdict};
 use dialplane_core::path::{ConnectionId, ListenerId, Path, Transport, WorkerId};
 use dialplane_core::routing::target::HopHost;
 use dialplane_core::snapshot::Snapshot;
@@ -292,9 +292,14 @@ impl<S: Store> Worker<S> {
 
     /// Tells of the targets that came up or went down.
     fn tell_health(&mut self) {
-        while let Some((uri, is_up)) = self.engine.poll_health() {
-            let (level, event) = if is_up { ("info", "target is up") } else { ("warning", "target is down") };
-            self.control.log(level, event, &uri);
+        while let Some((uri, health)) = self.engine.poll_health() {
+            match health {
+                Health::Down => self.control.log("warning", "target is down", &uri),
+                Health::Ejected { seconds } => {
+                    self.control.log("warning", "target is ejected", &format!("{uri} for {seconds} s"));
+                }
+                Health::Up => self.control.log("info", "target is up", &uri),
+            }
         }
     }
 

@@ -251,5 +251,13 @@ class Store:
     def lift(self, address: str) -> str | None:
         """Ends the ban of the source that ``address`` belongs to. Returns its name; ``None`` when it was not banned."""
 
+    def targets(self, config_json: bytes) -> bytes:
+        """How the targets of all sets of an effective configuration do: a JSON list of objects with ``set``, ``uri``,
+        ``state`` (``up``, ``down``, ``ejected``, ``drained``), ``until`` (Unix time when an ejection ends), ``priority``,
+        ``weight``, ``calls`` and ``latency`` (seconds; each ``null`` where the set does not measure it)."""
+
+    def drain(self, uri: str, on: bool) -> None:
+        """Lets the target with this URI get no new calls, or (``on`` false) again."""
+
     def close(self, clean: bool = False) -> None:
         """Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot."""

@@ -54,6 +54,19 @@ impl SharedHealth {
         }
     }
 
+    /// The word of a target; `None` when there is no room.
+    fn claim(&self, target: u64) -> Option<&AtomicU64> {
+        let target = named(target);
+        let claimed = self.places(target).find(|(name, _)| {
+            let found = match load(name, Acquire) {
+                0 => name.compare_exchange(0, target, AcqRel, Acquire).err().unwrap_or(target),
+                found => found,
+            };
+            found == target
+        });
+        claimed.map(|(_, word)| word)
+    }
+
     fn places(&self, target: u64) -> impl Iterator<Item = (&AtomicU64, &AtomicU64)> {
         (0..TRIES).map(move |step| {
             let at = (target as usize).wrapping_add(step) % PLACES * PLACE_WORDS;
@@ -77,16 +90,14 @@ impl TargetHealth for SharedHealth {
     }
 
     fn write(&self, target: u64, state: u64) {
-        let target = named(target);
-        for (name, word) in self.places(target) {
-            let found = match load(name, Acquire) {
-                0 => name.compare_exchange(0, target, AcqRel, Acquire).err().unwrap_or(target),
-                found => found,
-            };
-            if found == target {
-                store(word, state, Release);
-                return;
-            }
+        if let Some(word) = self.claim(target) {
+            store(word, state, Release);
+        }
+    }
+
+    fn update(&self, target: u64, mut change: impl FnMut(u64) -> u64) {
+        if let Some(word) = self.claim(target) {
+            let _ = word.fetch_update(AcqRel, Acquire, |state| Some(change(state)));
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::place::Boot;
 use crate::secret::{SECRET_LENGTH, secret};
 use crate::space::Unusable;
 use crate::table::SharedTable;
+use dialplane_core::calls::{self, CallTable};
 use dialplane_core::guard::{SourceTable, WORDS};
 use dialplane_core::store::Store;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub struct SharedStore {
     nonces: SharedNonces,
     health: SharedHealth,
     sources: SourceTable<SharedWords>,
+    calls: CallTable<SharedWords>,
     secret: [u8; SECRET_LENGTH],
     opened: Opened,
     _ownership: Option<Ownership>,
@@ -74,6 +76,7 @@ impl SharedStore {
         let nonces = folder.join(NONCES);
         let health = folder.join(HEALTH);
         let sources = folder.join(SOURCES);
+        let calls = folder.join(CALLS);
         let secret_path = folder.join(SECRET);
         let words = SharedWords::open_or_create(&sources, SOURCES_KIND, WORDS).map_err(folder::at(&sources))?;
         let secret = secret(&secret_path).map_err(folder::at(&secret_path))?;
@@ -83,6 +86,9 @@ impl SharedStore {
             nonces: SharedNonces::open_or_create(&nonces).map_err(folder::at(&nonces))?,
             health: SharedHealth::open_or_create(&health).map_err(folder::at(&health))?,
             sources: SourceTable::new(words, seed(&secret)),
+            calls: CallTable::new(
+                SharedWords::open_or_create(&calls, CALLS_KIND, calls::WORDS).map_err(folder::at(&calls))?,
+            ),
             secret,
             opened: bindings_lost.or(credentials_lost).map_or(Opened::Existing, Opened::Discarded),
             _ownership: Some(ownership),
@@ -96,6 +102,7 @@ impl SharedStore {
         let nonces = folder.join(NONCES);
         let health = folder.join(HEALTH);
         let sources = folder.join(SOURCES);
+        let calls = folder.join(CALLS);
         let secret_path = folder.join(SECRET);
         let table = |name| {
             let path = folder.join(name);
@@ -111,6 +118,7 @@ impl SharedStore {
             nonces: SharedNonces::open(&nonces).map_err(folder::at(&nonces))?,
             health: SharedHealth::open(&health).map_err(folder::at(&health))?,
             sources: SourceTable::new(words, seed(&secret)),
+            calls: CallTable::new(SharedWords::open(&calls, CALLS_KIND, calls::WORDS).map_err(folder::at(&calls))?),
             secret,
             opened: Opened::Existing,
             _ownership: None,
@@ -133,7 +141,7 @@ impl SharedStore {
     /// Octets of all files.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
-        let pages = [self.nonces.octets(), self.health.octets(), WORDS as u64 * 8];
+        let pages = [self.nonces.octets(), self.health.octets(), (WORDS + calls::WORDS) as u64 * 8];
         self.bindings.allocated_bytes() + self.credentials.allocated_bytes() + pages.iter().sum::<u64>()
     }
 
@@ -147,6 +155,7 @@ impl SharedStore {
         self.credentials.mark_clean()?;
         self.nonces.mark_clean()?;
         self.sources.words().mark_clean()?;
+        self.calls.words().mark_clean()?;
         self.health.mark_clean()
     }
 }
@@ -176,6 +185,10 @@ impl Store for SharedStore {
     fn sources(&self) -> &SourceTable<SharedWords> {
         &self.sources
     }
+
+    fn calls(&self) -> &CallTable<SharedWords> {
+        &self.calls
+    }
 }
 
 const BINDINGS: &str = "bindings.store";
@@ -184,6 +197,8 @@ const NONCES: &str = "nonces.store";
 const HEALTH: &str = "health.store";
 const SOURCES: &str = "sources.store";
 const SOURCES_KIND: u64 = u64::from_le_bytes(*b"sources1");
+const CALLS: &str = "calls.store";
+const CALLS_KIND: u64 = u64::from_le_bytes(*b"calls  1");
 const SECRET: &str = "secret";
 
 /// Spreads sources over their table as nobody outside can foresee.

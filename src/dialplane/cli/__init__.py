@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from dialplane import __version__
-from dialplane.cli import asking, bans, bench, calling, inspect, locations, running, serve, users, watching
+from dialplane.cli import asking, bans, bench, calling, inspect, locations, running, serve, targets, users, watching
 from dialplane.cli.output import complain
 from dialplane.configuration import ConfigurationError
 from dialplane.errors import DialplaneError, ExitStatus
@@ -40,6 +40,7 @@ app.command()(watching.publish)
 app.command()(bench.bench)
 app.add_typer(users.app, name="users")
 app.add_typer(bans.app, name="bans")
+app.add_typer(targets.app, name="targets")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         _show_head(document | {"dropped_by_kernel": facts["dropped_by_kernel"]})
         _show_processes(document["processes"], document["counters"])
         _show_counters(document["counters"])
+        _show_targets(document["targets"])
         _show_data(document["store"], document["database"])
 
 
@@ -127,6 +129,12 @@ def _show_counters(totals: dict[str, int]) -> None:
         table.add_row(*cells)
     out.print(table)
     out.print()
+
+
+def _show_targets(targets: list[dict[str, Any]]) -> None:
+    counts = Counter(row["state"] for row in targets)
+    if counts:
+        out.print(f"targets: {', '.join(f'{counts[state]} {state}' for state in sorted(counts))}")
 
 
 def _show_data(store: dict[str, int], database: dict[str, Any]) -> None:

@@ -161,6 +161,14 @@ def _target_set(entry: TargetSet, path: KeyPath) -> Findings:
         if entry.probe.from_uri is not None:
             yield from _uri(entry.probe.from_uri, (*path, "probe", "from_uri"))
 
+    if entry.eject is not None and entry.eject.longest < entry.eject.time:
+        yield (*path, "eject", "longest"), f"longest ({entry.eject.longest}) is below time ({entry.eject.time})"
+
+
+def _watches(entry: TargetSet) -> str | None:
+    """What of a set has to know what becomes of requests."""
+    return f'policy "{entry.policy}"' if entry.policy in {"calls", "latency"} else "eject" if entry.eject else None
+
 
 def _route(route: Route, config: Config, path: KeyPath) -> Findings:
     yield from _exactly_one(route, ACTIONS, path, "action")
@@ -177,6 +185,12 @@ def _route(route: Route, config: Config, path: KeyPath) -> Findings:
         yield from _forward(route.forward, config, (*path, "forward"))
     if route.mode is not None and route.forward is None and not route.lookup:
         yield (*path, "mode"), "only what is forwarded has a mode: forward or lookup"
+    to = next((entry for entry in config.target_set if entry.name == route.forward), None)
+    if to is not None and route.mode == "stateless" and (watches := _watches(to)):
+        yield (*path, "mode"), f'{watches} of target set "{to.name}" has to see what becomes of calls: stateful'
+    record_route = config.proxy.record_route if route.record_route is None else route.record_route
+    if to is not None and to.policy == "calls" and not record_route:
+        yield (*path, "record_route"), f'policy "calls" of target set "{to.name}" has to see BYE: record_route = true'
     if route.path and route.forward is None:
         yield (*path, "path"), "only REGISTER that is forwarded gets a Path: forward"
     if route.ring is not None and not route.lookup:

@@ -61,7 +61,11 @@ class Control:
         mirrored = None if url == "none" else database(url)
         mirror_status = MirrorStatus(database=mirrored.name if mirrored else "none")
         self._status = Status(
-            boot.supervisor, mirror=mirror_status, store=self._store, counters=partial(counters, boot.counters)
+            boot.supervisor,
+            mirror=mirror_status,
+            store=self._store,
+            counters=partial(counters, boot.counters),
+            config=config,
         )
         self._mirror = Mirror(config, self._store, mirrored, mirror_status, record_id) if mirrored else None
         if self._mirror is None:

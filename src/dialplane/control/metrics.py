@@ -30,6 +30,7 @@ class StatusCollector(Collector):
         yield InfoMetricFamily("dialplane", "Version of the server", {"version": __version__})
         yield from self._of_workers()
         yield from self._of_processes()
+        yield from self._of_targets()
         yield from self._of_data()
 
     def _of_workers(self) -> Iterator[Metric]:
@@ -52,6 +53,21 @@ class StatusCollector(Collector):
             for key, family in families.items():
                 family.add_metric([row["process"]], float(row[key]))
         yield from families.values()
+
+    def _of_targets(self) -> Iterator[Metric]:
+        labels = ["set", "target"]
+        up = GaugeMetricFamily("dialplane_target_up", "Whether the target takes new requests", labels=labels)
+        calls = GaugeMetricFamily("dialplane_target_calls", "Calls that the target has open", labels=labels)
+        latency = GaugeMetricFamily(
+            "dialplane_target_latency_seconds", "How long the target takes to respond", labels=labels
+        )
+        for row in self._status.targets():
+            names = [row["set"], row["uri"]]
+            up.add_metric(names, float(row["state"] == "up"))
+            for key, family in (("calls", calls), ("latency", latency)):
+                if row[key] is not None:
+                    family.add_metric(names, row[key])
+        yield from (up, calls, latency)
 
     def _of_data(self) -> Iterator[Metric]:
         sizes, mirror = self._status.sizes(), self._status.mirror

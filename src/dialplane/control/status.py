@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from dialplane.control.process import usage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dialplane.config import Config
     from dialplane_native.records import WorkerCounters
 
 
@@ -24,6 +26,9 @@ class HasSizes(Protocol):
 
     def backlog(self) -> tuple[int, int]:
         """Urgent changes and refreshes that are not in the database."""
+
+    def targets(self, config_json: bytes) -> bytes:
+        """How the targets of a configuration do, as JSON."""
 
 
 class MirrorStatus(msgspec.Struct, kw_only=True):
@@ -57,11 +62,14 @@ class Status:
         mirror: MirrorStatus,
         store: HasSizes,
         counters: Callable[[], list[WorkerCounters]],
+        config: Config | None = None,
     ) -> None:
         self.supervisor = supervisor
         self.mirror = mirror
         self._store = store
         self._counters = counters
+        # Only what names the targets; a reload that changes them begins another process.
+        self._config = msgspec.json.encode(config) if config and config.target_set else None
 
     def workers(self) -> list[WorkerCounters]:
         """Counters of each worker."""
@@ -83,6 +91,11 @@ class Status:
         """Of the shared store."""
         urgent, refresh = self._store.backlog()
         return {**self._store.sizes(), "backlog_urgent": urgent, "backlog_refresh": refresh}
+
+    def targets(self) -> list[dict[str, Any]]:
+        """Of all target sets, as :meth:`dialplane_native.server.Store.targets` has them."""
+        rows: list[dict[str, Any]] = json.loads(self._store.targets(self._config)) if self._config else []
+        return rows
 
     def is_healthy(self) -> bool:
         """Whether every worker serves."""
@@ -116,6 +129,7 @@ class Status:
             "receive_buffer": facts["receive_buffer"],
             "processes": processes,
             "counters": totals,
+            "targets": self.targets(),
             "store": self.sizes(),
             "database": msgspec.to_builtins(self.mirror),
         }

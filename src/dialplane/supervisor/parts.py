@@ -38,6 +38,12 @@ class SharedStore(Protocol):
     def tell_bans(self, steering: Steering) -> None:
         """Tells the kernel's program of all bans."""
 
+    def targets(self, config_json: bytes) -> bytes:
+        """How the targets of a configuration do, as JSON."""
+
+    def drain(self, uri: str, on: bool) -> None:  # noqa: FBT001 - the native signature
+        """Lets a target get no new calls, or again."""
+
     def close(self, clean: bool = ...) -> None:  # noqa: FBT001 - the native signature
         """``clean``: keep it over a boot."""
 

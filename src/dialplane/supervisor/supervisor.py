@@ -20,6 +20,7 @@ import structlog
 from dialplane import __version__
 from dialplane.configuration import ConfigurationError, load, resolve
 from dialplane.errors import DialplaneError, ExitStatus, WriteError
+from dialplane.supervisor import targets
 from dialplane.supervisor.asking import answering
 from dialplane.supervisor.bans import Bans
 from dialplane.supervisor.child import Child
@@ -82,6 +83,7 @@ class Supervisor:
         self._estate = estate
         self._lock: int
         self._bans: Bans
+        self._store: SharedStore
         self._listeners: Listeners
         self._admin: socket.socket | None = None
         self._pool: Pool
@@ -101,6 +103,7 @@ class Supervisor:
             estate = self._estate
             self._lock = opened.enter_context(self.folder.locked(estate.lock if estate else None))
             store = self._open_store()
+            self._store = store
             self._is_empty = store.discarded
             clean = False
             opened.callback(lambda: store.close(clean))
@@ -302,8 +305,9 @@ class Supervisor:
                 return await self._answer_reload()
             case "upgrade":
                 return await self._answer_upgrade(asker)
-            case "ban" | "bans" | "lift":
-                return self._bans.answer(question)
+            case "ban" | "bans" | "lift" | "drain" | "targets" as kind:
+                is_target = kind in {"drain", "targets"}
+                return targets.answer(question, self._store, self.config) if is_target else self._bans.answer(question)
             case "stop":
                 self._stop.set()
                 return {"stopping": True}

@@ -1,5 +1,6 @@
 //! Where a request leaves to. RFC 3261 §16.6 steps 6 and 7, RFC 3263 §4.
 
+use super::context::Watched;
 use super::request::Request;
 use super::size;
 use crate::counter::Counter;
@@ -33,6 +34,8 @@ pub(crate) struct Leaving<'a> {
     pub failover: bool,
     /// Whether REGISTER gets our Path (RFC 3327).
     pub insert_path: bool,
+    /// The target of a set, if the set wants to know what becomes of the request.
+    pub watched: Option<Watched>,
 }
 
 impl<'a> Leaving<'a> {
@@ -47,6 +50,7 @@ impl<'a> Leaving<'a> {
             stateful,
             failover: false,
             insert_path: false,
+            watched: None,
         }
     }
 }

@@ -9,5 +9,6 @@ mod identity;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod route;
+mod set;
 pub(crate) mod size;
 mod target;

@@ -12,9 +12,9 @@ use crate::path::Path;
 use crate::registrar::lookup::{UNSAID, by_preference, instance};
 use crate::registrar::record::{Binding, Bindings};
 use crate::respond::Answer;
-use crate::routing::target::{Choices, HashBy, NextHop, Policy, Supply, TargetSet, TargetSetId, is_up};
+use crate::routing::target::NextHop;
 use crate::routing::{Action, ForwardTo, Mode, RedirectTo, RouteKey, Rule};
-use crate::store::{Store, Table, TargetHealth as _};
+use crate::store::{Store, Table};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Method, SipUri, Uri};
@@ -23,6 +23,9 @@ use std::collections::VecDeque;
 impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
     /// Finds the target and sends the request there.
     pub(crate) fn route(&mut self, request: &Request<'b>) -> Step {
+        if request.method == Method::Bye && request.routed.authentic && self.snapshot.routes.counts_calls() {
+            self.end_call(request);
+        }
         if request.routed.next.is_some() {
             return self.by_route(request);
         }
@@ -175,16 +178,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         };
         let step = match to {
             ForwardTo::Hop(hop) => self.forward(request, &leaving(Next::Hop(hop))),
-            ForwardTo::Set(set) => match rule.mode.unwrap_or_else(|| self.mode_of(*set)) {
-                Mode::Stateless => match self.choose(request, *set) {
-                    Some(hop) => self.forward(request, &leaving(Next::Hop(hop))),
-                    None => self.refuse(503),
-                },
-                Mode::Stateful => {
-                    let leaving = |next| Leaving { stateful: true, ..leaving(next) };
-                    self.by_target_set(request, *set, leaving)
-                }
-            },
+            ForwardTo::Set(set) => self.by_target_set(request, *set, rule.mode, leaving),
             ForwardTo::RequestUri => match request.sip_uri().map(|uri| NextHop::of(&uri)) {
                 Some(Ok(hop)) => self.forward(request, &leaving(Next::Hop(&hop))),
                 Some(Err(_)) => self.refuse(400),
@@ -193,81 +187,6 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         };
         self.work.uri = uri;
         step
-    }
-
-    /// What the rule of a set with more than one target means when it does not say: whoever names several hops wants the
-    /// next one tried when one fails.
-    fn mode_of(&self, set: TargetSetId) -> Mode {
-        match self.snapshot.routes.target_set(set) {
-            Some(set) if set.targets().len() > 1 => Mode::Stateful,
-            Some(_) | None => Mode::Stateless,
-        }
-    }
-
-    /// To a target of a set; the others stand in for it.
-    fn by_target_set<'l>(
-        &mut self,
-        request: &Request<'b>,
-        id: TargetSetId,
-        leaving: impl Fn(Next<'l>) -> Leaving<'l>,
-    ) -> Step
-    where
-        't: 'l,
-    {
-        let Some(first) = self.choose(request, id) else { return self.refuse(503) };
-        let first = leaving(Next::Hop(first));
-        let mut rest = VecDeque::new();
-        if makes_transaction(request.method)
-            && let Some(set) = self.snapshot.routes.target_set(id)
-        {
-            let mut choices = Choices::new();
-            self.choices(request, set, &mut choices);
-            for (place, target) in choices.iter().skip(1).filter_map(|&choice| set.target(choice)).enumerate() {
-                rest.push_back(Target::new(&leaving(Next::Hop(&target.hop)), place as u16 + 1, true));
-            }
-            return self.begin(request, &first, VecDeque::new(), rest, self.snapshot.ring_ms);
-        }
-        self.forward(request, &first)
-    }
-
-    /// The targets of a set in the order in which this request tries them.
-    fn choices(&mut self, request: &Request<'b>, set: &TargetSet, out: &mut Choices) {
-        let (source, chance) = (self.path.peer.ip().to_string(), self.chance(request));
-        set.choose(set_key(set, request, source.as_bytes()), chance, self.store.health(), out);
-    }
-
-    /// What chance decides for this request: the same for each retransmission, CANCEL and ACK (§16.11).
-    fn chance(&mut self, request: &Request<'b>) -> u64 {
-        let scratch = &mut self.work.scratch;
-        scratch.clear();
-        scratch.extend_from_slice(request.essentials.via.branch.unwrap_or_default());
-        scratch.extend_from_slice(request.essentials.call_id);
-        self.snapshot.keys.looping.hash(scratch)
-    }
-
-    /// The target of a set for this request: the same for each retransmission, CANCEL and ACK (§16.11).
-    fn choose(&mut self, request: &Request<'b>, set: TargetSetId) -> Option<&'t NextHop> {
-        let snapshot = self.snapshot;
-        let set = snapshot.routes.target_set(set)?;
-        let source = match set.policy() {
-            Policy::Hash(HashBy::Source) => self.path.peer.ip().to_string(),
-            Policy::Hash(_) | Policy::Priority | Policy::RoundRobin | Policy::Weight => String::new(),
-        };
-        let chance = self.chance(request);
-        let (id, supply) = set.first(set_key(set, request, source.as_bytes()), chance, self.store.health());
-        if supply == Supply::AllDown {
-            self.work.counters.count(Counter::TargetsAllDown);
-        }
-        let target = set.target(id)?;
-        if let Some(trace) = &mut self.work.trace {
-            for other in set.targets() {
-                let state = if is_up(self.store.health().read(other.identity.0)) { "up" } else { "down" };
-                let why = format!("target set {}, {state}", set.name());
-                trace.candidate(&other.uri, why, std::ptr::eq(other, target));
-            }
-        }
-        self.work.note(|| format!("target set {}: {}", set.name(), String::from_utf8_lossy(&target.uri)));
-        Some(&target.hop)
     }
 
     /// No rule matched.
@@ -409,19 +328,6 @@ fn to_binding<'a>(
         }
     };
     Some(Leaving { uri: Some(binding.contact), path: binding.path, ..Leaving::to(next, record_route, stateful) })
-}
-
-/// What [`Policy::Hash`] of a set looks at.
-fn set_key<'b>(set: &TargetSet, request: &Request<'b>, source: &'b [u8]) -> &'b [u8] {
-    let essentials = &request.essentials;
-    match set.policy() {
-        Policy::Hash(HashBy::CallId) => essentials.call_id,
-        Policy::Hash(HashBy::From) => essentials.from.uri,
-        Policy::Hash(HashBy::To) => essentials.to.uri,
-        Policy::Hash(HashBy::Uri) => request.routed.uri,
-        Policy::Hash(HashBy::Source) => source,
-        Policy::Priority | Policy::RoundRobin | Policy::Weight => b"",
-    }
 }
 
 /// Puts the changed user part into the request URI.

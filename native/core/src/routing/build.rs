@@ -10,7 +10,7 @@ use crate::routing::problems::{Problems, did_you_mean};
 use crate::routing::rule::{Action, ForwardTo, Mode, NamedTable, RedirectTo, Rule};
 use crate::routing::sets::RuleSetsBuilder;
 use crate::routing::table::RouteTable;
-use crate::routing::target::{NextHop, TargetSet, TargetSetId};
+use crate::routing::target::{NextHop, Policy, TargetSet, TargetSetId};
 use crate::store::NumberTable;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,6 +64,7 @@ impl RouteTable {
             sets: sets.finish(),
             prefixes: PrefixTable::new(gathered.prefixes),
             patterns,
+            counts_calls: target_sets.iter().any(|set| set.policy() == Policy::Calls),
             target_sets: target_sets.into(),
         })
     }
@@ -196,7 +197,20 @@ impl Reader<'_> {
             self.problem(".mode", "only what is forwarded has a mode");
             return None;
         }
+        if let (Mode::Stateless, Some(why)) = (mode, self.watch()) {
+            self.problem(".mode", format!("{why}, and stateless remembers nothing"));
+        }
         Some(Some(mode))
+    }
+
+    /// What of its target set has to know what becomes of requests.
+    fn watch(&self) -> Option<&'static str> {
+        let set = self.config.target_set.iter().find(|set| Some(&set.name) == self.route.forward.as_ref())?;
+        match &*set.policy {
+            "calls" => Some("the policy of the target set counts calls"),
+            "latency" => Some("the policy of the target set measures latency"),
+            _ => set.eject.as_ref().map(|_| "the target set ejects targets that fail"),
+        }
     }
 
     fn path(&mut self) -> bool {

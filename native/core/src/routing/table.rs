@@ -23,6 +23,8 @@ pub struct RouteTable {
     pub(super) prefixes: PrefixTable,
     pub(super) patterns: Patterns,
     pub(super) target_sets: Box<[TargetSet]>,
+    /// Whether a set counts the calls of its targets.
+    pub(super) counts_calls: bool,
 }
 
 /// The sets of rules whose condition of each kind holds, but for prefixes and expressions.
@@ -61,6 +63,13 @@ impl RouteTable {
     #[must_use]
     pub fn target_sets(&self) -> &[TargetSet] {
         &self.target_sets
+    }
+
+    /// Whether a set counts the calls of its targets.
+    #[inline]
+    #[must_use]
+    pub fn counts_calls(&self) -> bool {
+        self.counts_calls
     }
 
     /// All rules in file order.

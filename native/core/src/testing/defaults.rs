@@ -46,6 +46,9 @@ pub fn rule(change: Value) -> Value {
 #[must_use]
 pub fn target_set(change: Value) -> Value {
     let mut set = with("target_set", change);
+    if let Some(eject) = set.get_mut("eject").filter(|given| given.is_object()) {
+        *eject = with("eject", eject.take());
+    }
     for target in set.get_mut("targets").and_then(Value::as_array_mut).into_iter().flatten() {
         let given = target.take();
         *target = with("target", if given.is_string() { json!({"uri": given}) } else { given });

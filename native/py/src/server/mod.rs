@@ -10,6 +10,7 @@ mod rows;
 pub(crate) mod steering;
 pub(crate) mod store;
 pub(crate) mod table;
+mod targets;
 pub(crate) mod worker;
 
 use config::{open_tables, read_config};

@@ -1,5 +1,6 @@
 //! The shared store, looked at and never changed: what `explain` gives to the engine.
 
+use dialplane_core::calls::CallTable;
 use dialplane_core::guard::SourceTable;
 use dialplane_core::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
 use dialplane_store::{SharedHealth, SharedStore, SharedTable};
@@ -13,6 +14,7 @@ pub(super) struct ReadOnly<'s> {
     nonces: Unused,
     health: Health<'s>,
     sources: SourceTable<Vec<AtomicU64>>,
+    calls: CallTable<Vec<AtomicU64>>,
 }
 
 impl<'s> ReadOnly<'s> {
@@ -24,6 +26,7 @@ impl<'s> ReadOnly<'s> {
             health: Health(store.map(Store::health)),
             // What one message would cost its source is not told.
             sources: SourceTable::new(Vec::new(), 0),
+            calls: CallTable::new(Vec::new()),
         }
     }
 }
@@ -52,6 +55,10 @@ impl<'s> Store for ReadOnly<'s> {
 
     fn sources(&self) -> &SourceTable<Vec<AtomicU64>> {
         &self.sources
+    }
+
+    fn calls(&self) -> &CallTable<Vec<AtomicU64>> {
+        &self.calls
     }
 }
 
@@ -95,4 +102,6 @@ impl TargetHealth for Health<'_> {
     }
 
     fn write(&self, _: u64, _: u64) {}
+
+    fn update(&self, _: u64, _: impl FnMut(u64) -> u64) {}
 }

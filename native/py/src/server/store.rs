@@ -3,6 +3,7 @@
 use super::database::PyConnection;
 use super::rows;
 use super::steering::PySteering;
+use super::targets;
 use crate::error::store_error;
 use dialplane_core::auth::credential::{self, Digests};
 use dialplane_core::guard::{Ban, Reason, Source};
@@ -375,6 +376,18 @@ impl PyStore {
     fn lift(&self, address: &str) -> PyResult<Option<String>> {
         let source = source(address)?;
         Ok(self.writable()?.sources().lift(source, clock::now().unix_ms).then(|| source.to_string()))
+    }
+
+    /// How the targets of all sets of an effective configuration (JSON) do. Returns JSON.
+    #[pyo3(signature = (config_json))]
+    fn targets<'py>(&self, py: Python<'py>, config_json: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, targets::list(&*self.open()?, config_json)?.to_string().as_bytes()))
+    }
+
+    /// Lets the target with this URI get no new calls, or (``on`` false) again.
+    #[pyo3(signature = (uri, on))]
+    fn drain(&self, uri: &str, on: bool) -> PyResult<()> {
+        targets::drain(&*self.writable()?, uri, on)
     }
 
     /// Closes the store. ``clean`` (supervisor, last of all): written to disk, kept over a boot.

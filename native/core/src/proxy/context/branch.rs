@@ -3,6 +3,7 @@
 use super::Kept;
 use super::cancel::Cancel;
 use super::target::Target;
+use super::watch::Watch;
 use crate::path::Path;
 use dialplane_syntax::Method;
 use dialplane_transaction::{ClientInvite, ClientNonInvite, Due, Key, ServerInvite, ServerNonInvite, Timer};
@@ -112,6 +113,8 @@ pub(crate) struct Branch {
     pub given_up: bool,
     /// Where it went, if that has more than one address.
     pub target: Option<Box<Target>>,
+    /// For whoever wants to know how the target does.
+    pub watch: Option<Watch>,
 }
 
 impl Branch {

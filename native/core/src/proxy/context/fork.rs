@@ -101,10 +101,17 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let target = own.filter(Target::has_more).map(Box::new);
         let patience = next.then(|| now + self.snapshot.patience_ms(request.method));
         let timer_c = now + timers.c;
-        let branch = Branch { client, word, to, timer_c, cancel: Cancel::No, patience, given_up: false, target };
+        let cancel = Cancel::No;
+        let branch = Branch { client, word, to, timer_c, cancel, patience, given_up: false, target, watch: None };
         table.bind(branch.key(request.method), id, Part(number as u16 + 1));
         if let Some(context) = table.get_mut(id) {
             context.branches.push(branch);
+        }
+        if let Some(watched) = leaving.watched {
+            let watch = self.desk().watch(watched);
+            if let Some(branch) = self.contexts.branch(id, number) {
+                branch.watch = Some(watch);
+            }
         }
         self.work.counters.count(Counter::ForwardedRequests);
         if number > 0 {

@@ -15,6 +15,7 @@
 //! | [`patience`] | RFC 3263 §4.3, §16.6: those that say nothing, those that ring too long |
 //! | [`cancel`] | §16.10, §16.7 step 10: CANCEL |
 //! | [`message`] | §17.1.1.3, §9.1: ACK and CANCEL for the next hop |
+//! | [`watch`] | what it tells of the targets of a set |
 //! | [`wire`] | the machines' effects |
 
 mod begin;
@@ -26,10 +27,12 @@ mod patience;
 mod response;
 mod settle;
 mod target;
+mod watch;
 mod wire;
 
 pub(crate) use branch::{Branch, Client, Server};
 pub(crate) use target::Target;
+pub(crate) use watch::{CallOf, Watched, one_less};
 
 use crate::engine::Work;
 use crate::path::Path;
@@ -273,6 +276,12 @@ impl Contexts {
     /// A branch of a context.
     fn branch(&mut self, id: SlotId, place: usize) -> Option<&mut Branch> {
         self.table.get_mut(id)?.branches.get_mut(place)
+    }
+
+    /// Whether somebody wants to know what a branch sees.
+    fn is_watched(&self, id: SlotId, place: usize) -> bool {
+        let branch = self.table.get(id).and_then(|context| context.branches.get(place));
+        branch.is_some_and(|branch| branch.watch.is_some())
     }
 
     /// Forgets what is only needed until a final response is sent.

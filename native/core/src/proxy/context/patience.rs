@@ -6,6 +6,7 @@
 
 use super::best::Best;
 use super::cancel::{Cancel, reason};
+use super::watch::Saw;
 use super::{Client, Context, Contexts, Desk};
 use crate::counter::Counter;
 use crate::store::Store;
@@ -45,6 +46,7 @@ impl<S: Store> Desk<'_, S> {
             return;
         }
         self.work.counters.count(Counter::Impatience);
+        self.watch_saw(id, place, Saw::Nothing);
         self.give_up(id, place);
         if !taken_over && let Some(context) = self.contexts.table.get_mut(id) {
             context.hop_failed = true;

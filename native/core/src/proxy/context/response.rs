@@ -2,6 +2,7 @@
 
 use super::best::Best;
 use super::cancel::{Cancel, reason};
+use super::watch::Saw;
 use super::wire::{AtHand, Wire};
 use super::{Client, Contexts, Kept, Server, Target};
 use crate::counter::Counter;
@@ -25,6 +26,9 @@ impl<S: Store> Turn<'_, '_, S> {
         if method == Method::Cancel {
             self.response_to_cancel(id, place, status);
         } else if self.pass_through_client(id, place, status) {
+            if self.contexts.is_watched(id, place) {
+                self.desk().watch_saw(id, place, Saw::Status(status));
+            }
             match status {
                 ..200 => self.provisional(id, place, status),
                 200..300 => self.success(id),

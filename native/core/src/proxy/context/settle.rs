@@ -2,6 +2,7 @@
 
 use super::best::Best;
 use super::cancel::Cancel;
+use super::watch::Saw;
 use super::wire::Wire;
 use super::{Branch, Client, Contexts, Desk, Kept, Server, Whose};
 use crate::counter::Counter;
@@ -136,6 +137,7 @@ impl<S: Store> Desk<'_, S> {
             }
             Failure::Transport => 503,
         };
+        self.watch_saw(id, place, Saw::Nothing);
         let given_up = |branch: &mut Branch| branch.given_up;
         if self.contexts.branch(id, place).is_some_and(given_up) || self.next_address(id, place) {
             return;

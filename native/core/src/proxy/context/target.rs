@@ -1,5 +1,6 @@
 //! Targets that outlive the request's way through the engine. RFC 3261 §16.5, §16.6 (serial and parallel search).
 
+use super::watch::Watched;
 use crate::path::Path;
 use crate::proxy::hop::{Leaving, Next, Tried};
 use crate::routing::target::{HopHost, NextHop};
@@ -14,6 +15,7 @@ pub(crate) struct Target {
     next: OwnNext,
     record_route: bool,
     insert_path: bool,
+    watched: Option<Watched>,
     /// Targets of one group are tried at one time; groups one after the other.
     pub group: u16,
     /// Whether it stands for the one before it, to be tried only if that could not be reached (RFC 3263 §4.3).
@@ -43,6 +45,7 @@ impl Target {
             },
             record_route: leaving.record_route,
             insert_path: leaving.insert_path,
+            watched: leaving.watched,
             group,
             stands_in,
             tried: Vec::new(),
@@ -63,6 +66,7 @@ impl Target {
             stateful: true,
             failover: false,
             insert_path: self.insert_path,
+            watched: self.watched,
         }
     }
 

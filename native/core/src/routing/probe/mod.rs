@@ -25,7 +25,7 @@ pub use liveness::{Change, Liveness};
 pub use settings::ProbeSettings;
 
 use crate::routing::RouteTable;
-use crate::routing::target::{DOWN, NextHop, TargetIdentity, is_up};
+use crate::routing::target::{DOWN, NextHop, TargetIdentity};
 use crate::store::TargetHealth;
 use ask::{Ask, Effect, Event};
 use std::collections::{BTreeSet, HashMap};
@@ -134,7 +134,7 @@ impl Prober {
                     Some(known) => (known.sequence, known.ask, known.liveness),
                     None => {
                         added.push(self.targets.len());
-                        let down = !is_up(health.read(target.identity.0));
+                        let down = health.read(target.identity.0) & DOWN != 0;
                         let liveness = if down { Liveness::Down } else { Liveness::Unknown };
                         (self.first_sequence(), Ask::Idle { due: now_ms }, liveness)
                     }
@@ -156,9 +156,8 @@ impl Prober {
         }
         unprobed.retain(|identity| self.targets.iter().all(|probed| probed.identity != *identity));
         for identity in unprobed {
-            let state = health.read(identity.0);
-            if !is_up(state) {
-                health.write(identity.0, state & !DOWN);
+            if health.read(identity.0) & DOWN != 0 {
+                health.update(identity.0, |state| state & !DOWN);
             }
         }
         self.timers = self.targets.iter().enumerate().map(|(index, target)| (target.ask.timer(), index)).collect();
@@ -241,11 +240,10 @@ impl Probed {
 
     fn end(&mut self, outcome: Outcome, health: &impl TargetHealth) -> Change {
         let change = self.liveness.on_outcome(outcome, &self.settings);
-        let state = health.read(self.identity.0);
         match change {
             Change::None => {}
-            Change::CameUp => health.write(self.identity.0, state & !DOWN),
-            Change::WentDown => health.write(self.identity.0, state | DOWN),
+            Change::CameUp => health.update(self.identity.0, |state| state & !DOWN),
+            Change::WentDown => health.update(self.identity.0, |state| state | DOWN),
         }
         change
     }

@@ -162,7 +162,7 @@ impl World {
     }
 
     fn is_up(&self, table: &RouteTable, index: usize) -> bool {
-        is_up(self.health.read(table.target_sets()[0].targets()[index].identity.0))
+        self.health.read(table.target_sets()[0].targets()[index].identity.0) & DOWN == 0
     }
 }
 

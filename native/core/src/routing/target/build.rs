@@ -1,8 +1,9 @@
 //! Target sets from the configuration.
 
+use super::eject::EjectSettings;
 use super::score::{MAX_WEIGHT, inverse};
 use super::{Group, HashBy, Member, NextHop, Policy, Target, TargetId, TargetIdentity, TargetSet, stable_hash};
-use crate::config;
+use crate::config::{self, Config, ConfigError};
 use crate::routing::probe::ProbeSettings;
 use crate::routing::problems::{Problems, did_you_mean};
 
@@ -28,6 +29,8 @@ impl TargetSet {
         }
         let probe = entry.probe.as_ref();
         let probe = probe.map(|probe| ProbeSettings::build(&format!("{path}.probe"), probe, problems));
+        let eject = entry.eject.as_ref();
+        let eject = eject.map(|eject| EjectSettings::build(&format!("{path}.eject"), eject, problems));
         let mut known: Vec<(TargetIdentity, usize)> = Vec::new();
         for (place, target) in targets.iter().enumerate() {
             let Some(target) = target else { continue };
@@ -45,23 +48,47 @@ impl TargetSet {
             (policy, _) => policy,
         };
         let (groups, members) = groups(&targets);
-        Some(Self { name: entry.name.as_str().into(), policy, probe, targets, groups, members })
+        let longest_call_s = entry.longest_call as u64;
+        Some(Self { name: entry.name.as_str().into(), policy, probe, eject, longest_call_s, targets, groups, members })
     }
+}
+
+/// All target sets of a configuration, in file order.
+///
+/// # Errors
+/// All mistakes in them.
+pub fn sets(config: &Config) -> Result<Vec<TargetSet>, Vec<ConfigError>> {
+    let mut problems = Problems::default();
+    let sets = config.target_set.iter().enumerate();
+    let sets: Vec<_> = sets.filter_map(|(index, entry)| TargetSet::build(index, entry, &mut problems)).collect();
+    if problems.is_empty() { Ok(sets) } else { Err(problems.all()) }
+}
+
+/// What the target with this URI is known by.
+///
+/// # Errors
+/// What is wrong with the URI, in words for the operator.
+pub fn identity_of(uri: &str) -> Result<TargetIdentity, String> {
+    NextHop::read(uri).map(|hop| identity(&hop))
 }
 
 fn policy(name: &str) -> Result<Policy, String> {
     match name {
+        "calls" => Ok(Policy::Calls),
         // The key is read from `hash_by`.
         "hash" => Ok(Policy::Hash(HashBy::CallId)),
+        "latency" => Ok(Policy::Latency),
         "priority" => Ok(Policy::Priority),
         "round-robin" => Ok(Policy::RoundRobin),
         "weight" => Ok(Policy::Weight),
         _ => {
-            let near = did_you_mean(name, ["hash", "priority", "round-robin", "weight"]);
-            Err(format!("{name:?} is not one of hash, priority, round-robin, weight{near}"))
+            let near = did_you_mean(name, POLICIES);
+            Err(format!("{name:?} is not one of {}{near}", POLICIES.join(", ")))
         }
     }
 }
+
+const POLICIES: [&str; 6] = ["calls", "hash", "latency", "priority", "round-robin", "weight"];
 
 fn hash_by(name: &str) -> Result<HashBy, String> {
     match name {
@@ -88,6 +115,7 @@ fn read_target(path: &str, entry: &config::Target, problems: &mut Problems) -> O
         hop,
         weight: entry.weight,
         priority: entry.priority,
+        drain: entry.drain,
     })
 }
 
@@ -103,6 +131,7 @@ fn groups(targets: &[Target]) -> (Box<[Group]>, Box<[Member]>) {
         id: TargetId(place as u16),
         identity: targets[place].identity,
         inverse: inverse(targets[place].weight).unwrap_or(0),
+        drain: targets[place].drain,
     });
     let mut start = 0;
     let groups = order.chunk_by(|&a, &b| targets[a].priority == targets[b].priority).map(|group| {

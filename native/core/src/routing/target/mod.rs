@@ -1,13 +1,15 @@
 //! Target sets: next hops that can stand for each other, and the order in which a request tries them. RFC 3261 §16.5–16.6.
 //!
 //! A set is immutable. What makes two requests go different ways comes in: a key for `hash`, chance for the other
-//! policies, health for all.
+//! policies; the health, open calls and latency of each target, which all workers share.
 //!
 //! **Groups.** Whatever the policy, targets with the lowest `priority` number come first; those of a higher number are
 //! used when none of a lower one is up. The policy orders the targets within a group:
 //!
 //! | policy | first choice within the group | the rest, for failover |
 //! |---|---|---|
+//! | `calls` | the one with the fewest open calls for its weight | those with the next fewest |
+//! | `latency` | of two drawn as by `weight`, the one that answers sooner | the other, then as by `weight` |
 //! | `weight` | by chance, in proportion to the weights | drawn the same way from those that remain |
 //! | `hash` | by the key, in proportion to the weights: the same key goes to the same target | the same |
 //! | `round-robin` | the next of the group in turn | those that follow it |
@@ -15,8 +17,11 @@
 //!
 //! A target of weight 0 takes no share: it comes behind all others of its group.
 //!
-//! **Health.** Targets that are down are left out. When every target of the set is down, all are tried as if all were up
-//! ([`Supply::AllDown`]): a probe that cannot get through, or a target that dislikes OPTIONS, must not be able to stop
+//! `calls` counts what [`crate::calls`] says. `latency` looks at two only ("power of two choices"): if all took the best, it would be
+//! the best no more.
+//!
+//! **Health.** Targets that are down, ejected or drained are left out. When no target of the set is up, those that are down
+//! or ejected are tried as if they were up ([`Supply::AllDown`]): a probe that cannot get through, or a target that dislikes OPTIONS, must not be able to stop
 //! all calls. With `weight` and `hash`, a target that goes down or is taken out of the file moves only its own share: every other
 //! request or key stays where it was.
 //!
@@ -28,14 +33,19 @@
 //! target than the request before it, which is what the caller of a dead target wants.
 
 mod build;
+pub mod eject;
 mod hop;
+pub(crate) mod latency;
 mod order;
 pub(crate) mod score;
+mod standing;
 
+pub use build::{identity_of, sets};
 pub use hop::{HopHost, NextHop};
+pub use standing::{DOWN, DRAINED, Report, Standing};
 
 use crate::routing::probe::ProbeSettings;
-use crate::store::TargetHealth;
+use eject::EjectSettings;
 use smallvec::SmallVec;
 use std::hash::Hasher as _;
 use std::ops::Range;
@@ -55,8 +65,12 @@ pub struct TargetIdentity(pub u64);
 /// How the targets of a group share the requests. See the [module](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
+    /// Fewest open calls.
+    Calls,
     /// The same key goes to the same target.
     Hash(HashBy),
+    /// The one of two that answers sooner.
+    Latency,
     /// File order.
     Priority,
     /// In turn.
@@ -93,6 +107,8 @@ pub struct Target {
     pub weight: u32,
     /// Group; the lowest comes first.
     pub priority: u32,
+    /// Whether the file says that it gets no new calls.
+    pub drain: bool,
 }
 
 /// A target set, never empty.
@@ -101,6 +117,8 @@ pub struct TargetSet {
     name: Box<str>,
     policy: Policy,
     probe: Option<ProbeSettings>,
+    eject: Option<EjectSettings>,
+    longest_call_s: u64,
     targets: Box<[Target]>,
     /// Groups by ascending priority.
     groups: Box<[Group]>,
@@ -122,6 +140,7 @@ struct Member {
     identity: TargetIdentity,
     /// See [`score::inverse`]; 0 for a weight of 0.
     inverse: u64,
+    drain: bool,
 }
 
 /// Most targets that one request tries.
@@ -133,8 +152,10 @@ pub type Choices = SmallVec<[TargetId; MAX_CHOICES]>;
 /// What a choice was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {
-    /// Every target is down; the choice was made as if all were up.
+    /// No target is up; the choice was made as if those that are not drained were.
     AllDown,
+    /// Every target is drained; there is no choice.
+    AllDrained,
     /// At least one target is up; the choice holds no other.
     Up,
 }
@@ -158,6 +179,24 @@ impl TargetSet {
         self.probe.as_ref()
     }
 
+    /// How its targets are ejected, if they are.
+    #[must_use]
+    pub fn eject(&self) -> Option<&EjectSettings> {
+        self.eject.as_ref()
+    }
+
+    /// Seconds for which a call counts whose end is not seen.
+    #[must_use]
+    pub fn longest_call_s(&self) -> u64 {
+        self.longest_call_s
+    }
+
+    /// Whether it wants to know what becomes of requests: a transaction must then be kept of each.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.eject.is_some() || matches!(self.policy, Policy::Calls | Policy::Latency)
+    }
+
     /// All targets in file order; [`TargetId`] is the index.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
@@ -171,25 +210,11 @@ impl TargetSet {
     }
 }
 
-/// Whether the state word of a target says that it takes requests. The lowest bit is the prober's; the others are kept for
-/// reasons that do not exist yet.
-#[must_use]
-pub fn is_up(state: u64) -> bool {
-    state & DOWN == 0
-}
-
-/// Bit of the state word: the prober found the target down.
-pub const DOWN: u64 = 1;
-
 /// Hash that is the same in all processes and versions.
 fn stable_hash(text: &[u8]) -> u64 {
     let mut hasher = siphasher::sip::SipHasher13::new();
     hasher.write(text);
     hasher.finish()
-}
-
-fn is_target_up(health: &impl TargetHealth, identity: TargetIdentity) -> bool {
-    is_up(health.read(identity.0))
 }
 
 #[cfg(test)]

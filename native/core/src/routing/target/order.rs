@@ -1,51 +1,69 @@
 //! The order in which a request tries the targets of a set. See the [module](super).
 
 use super::score::{draw, mix};
-use super::{Choices, Group, MAX_CHOICES, Member, Policy, Supply, TargetId, TargetSet, is_target_up, stable_hash};
+use super::standing::{Standing, latency, open_calls};
+use super::{Choices, Group, MAX_CHOICES, Member, Policy, Supply, TargetId, TargetSet, stable_hash};
 use crate::store::TargetHealth;
 use smallvec::SmallVec;
 
 impl TargetSet {
-    /// Replaces `out` by the targets for one request, first choice first; at least one, at most [`MAX_CHOICES`].
+    /// Replaces `out` by the targets for one request, first choice first; at most [`MAX_CHOICES`], and at least one unless
+    /// all are drained.
     ///
-    /// `key` is what [`Policy::Hash`] names (not looked at by other policies), `chance` as the [module](super) says.
-    pub fn choose(&self, key: &[u8], chance: u64, health: &impl TargetHealth, out: &mut Choices) -> Supply {
+    /// `key` is what [`Policy::Hash`] names (not looked at by other policies), `chance` as the [module](super) says, `now_ms` the
+    /// time since 1970.
+    pub fn choose(
+        &self,
+        key: &[u8],
+        chance: u64,
+        now_ms: u64,
+        health: &impl TargetHealth,
+        out: &mut Choices,
+    ) -> Supply {
         out.clear();
         let seed = self.seed(key, chance);
-        self.order(seed, |member| is_target_up(health, member.identity), out);
+        let standing = |member: &Member| self.standing(member, now_ms, health);
+        self.order(seed, now_ms, health, |member| standing(member) == Standing::Up, out);
         if !out.is_empty() {
             return Supply::Up;
         }
-        self.order(seed, |_| true, out);
-        Supply::AllDown
+        self.order(seed, now_ms, health, |member| standing(member) != Standing::Drained, out);
+        if out.is_empty() { Supply::AllDrained } else { Supply::AllDown }
     }
 
     /// The first choice alone; the same as the first of [`Self::choose`], and cheaper.
     #[must_use]
-    pub fn first(&self, key: &[u8], chance: u64, health: &impl TargetHealth) -> (TargetId, Supply) {
+    pub fn first(
+        &self,
+        key: &[u8],
+        chance: u64,
+        now_ms: u64,
+        health: &impl TargetHealth,
+    ) -> (Option<TargetId>, Supply) {
         let seed = self.seed(key, chance);
         if let Some(best) = self.groups.first().and_then(|group| self.best(group, seed))
-            && is_target_up(health, best.identity)
+            && self.standing(best, now_ms, health) == Standing::Up
         {
-            return (best.id, Supply::Up);
+            return (Some(best.id), Supply::Up);
         }
         let mut choices = Choices::new();
-        let supply = self.choose(key, chance, health, &mut choices);
-        (choices.first().copied().unwrap_or(TargetId(0)), supply)
+        let supply = self.choose(key, chance, now_ms, health, &mut choices);
+        (choices.first().copied(), supply)
     }
 
     fn seed(&self, key: &[u8], chance: u64) -> u64 {
         match self.policy {
             Policy::Hash(_) => stable_hash(key),
-            Policy::Weight => mix(chance),
+            Policy::Calls | Policy::Latency | Policy::Weight => mix(chance),
             Policy::Priority | Policy::RoundRobin => chance,
         }
     }
 
-    /// First choice of a group if all its targets are up; `None` if only its reserve could tell.
+    /// First choice of a group if all its targets are up; `None` if only its reserve, or what they have to do, could tell.
     fn best(&self, group: &Group, seed: u64) -> Option<&Member> {
         let sharing = self.members.get(group.sharing.clone())?;
         match self.policy {
+            Policy::Calls | Policy::Latency => None,
             Policy::Hash(_) | Policy::Weight => {
                 sharing.iter().min_by_key(|member| draw(seed, member.identity.0, member.inverse))
             }
@@ -54,12 +72,23 @@ impl TargetSet {
         }
     }
 
-    fn order(&self, seed: u64, up: impl Fn(&Member) -> bool, out: &mut Choices) {
+    fn order(
+        &self,
+        seed: u64,
+        now_ms: u64,
+        health: &impl TargetHealth,
+        up: impl Fn(&Member) -> bool,
+        out: &mut Choices,
+    ) {
         for group in &self.groups {
             let members = |range: &std::ops::Range<usize>| self.members.get(range.clone()).unwrap_or_default();
             let sharing = members(&group.sharing);
             match self.policy {
-                Policy::Hash(_) | Policy::Weight => by_draw(sharing, seed, &up, out),
+                Policy::Calls => by_calls(sharing, seed, health, &up, out),
+                Policy::Hash(_) | Policy::Weight => {
+                    extend(out, drawn(sharing, seed, &up).into_iter().map(|(_, member)| member));
+                }
+                Policy::Latency => by_latency(sharing, seed, now_ms, health, &up, out),
                 Policy::Priority => extend(out, sharing.iter().filter(|member| up(member))),
                 Policy::RoundRobin => in_turn(sharing, seed, &up, out),
             }
@@ -71,14 +100,48 @@ impl TargetSet {
     }
 }
 
-fn by_draw(members: &[Member], seed: u64, up: impl Fn(&Member) -> bool, out: &mut Choices) {
-    let mut draws: SmallVec<[(u64, &Member); 16]> = members
+/// Members that are up with their draws, the smallest first.
+type Drawn<'m> = SmallVec<[(u64, &'m Member); 16]>;
+
+fn drawn(members: &[Member], seed: u64, up: impl Fn(&Member) -> bool) -> Drawn<'_> {
+    let mut draws: Drawn<'_> = members
         .iter()
         .filter(|member| up(member))
         .map(|member| (draw(seed, member.identity.0, member.inverse), member))
         .collect();
     draws.sort_unstable_by_key(|(draw, member)| (*draw, member.id));
-    extend(out, draws.iter().map(|(_, member)| *member));
+    draws
+}
+
+/// Fewest calls for its weight, with the one that is to be chosen for; among equals by draw.
+fn by_calls(
+    members: &[Member],
+    seed: u64,
+    health: &impl TargetHealth,
+    up: impl Fn(&Member) -> bool,
+    out: &mut Choices,
+) {
+    let mut draws = drawn(members, seed, up);
+    let load = |member: &Member| u128::from(open_calls(member, health) + 1) * u128::from(member.inverse);
+    draws.sort_by_cached_key(|(_, member)| load(member));
+    extend(out, draws.into_iter().map(|(_, member)| member));
+}
+
+fn by_latency(
+    members: &[Member],
+    seed: u64,
+    now_ms: u64,
+    health: &impl TargetHealth,
+    up: impl Fn(&Member) -> bool,
+    out: &mut Choices,
+) {
+    let mut draws = drawn(members, seed, up);
+    if let [(_, first), (_, second), ..] = &mut draws[..]
+        && latency(second, now_ms, health) < latency(first, now_ms, health)
+    {
+        std::mem::swap(first, second);
+    }
+    extend(out, draws.into_iter().map(|(_, member)| member));
 }
 
 /// The turn goes round over all targets, so that nobody else's turn changes when one goes down; the turns of those that

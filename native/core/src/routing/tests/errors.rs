@@ -51,6 +51,11 @@ fn mistakes_in_a_rule() {
             json!({"forward": "carier"}),
             "route[0].forward: \"carier\" is no target set, no URI and not request-uri; did you mean \"carrier\"?",
         ),
+        (
+            json!({"forward": "counted", "mode": "stateless"}),
+            "route[0].mode: the policy of the target set counts calls",
+        ),
+        (json!({"forward": "ejecting", "mode": "stateless"}), "route[0].mode: the target set ejects targets that fail"),
         (json!({"forward": "request_uri"}), "did you mean \"request-uri\"?"),
         (json!({"forward": "sip:"}), "route[0].forward: \"sip:\" is not a URI"),
         (json!({"forward": "tel:+49"}), "route[0].forward: \"tel:+49\" is neither"),

@@ -53,7 +53,11 @@ fn table(routes: Value) -> RouteTable {
 }
 
 fn carrier() -> Value {
-    json!([{"name": "carrier", "targets": ["sip:192.0.2.1"]}])
+    json!([
+        {"name": "carrier", "targets": ["sip:192.0.2.1"]},
+        {"name": "counted", "policy": "calls", "targets": ["sip:192.0.2.1"]},
+        {"name": "ejecting", "eject": {}, "targets": ["sip:192.0.2.1"]},
+    ])
 }
 
 fn key<'a>(method: &'a str, uri: &'a str, source: &str) -> RouteKey<'a> {

@@ -148,7 +148,7 @@ fn rules_carry_what_they_do() {
     let rules = table.rules();
     let set = |id| table.target_set(id).map(TargetSet::name);
     assert!(matches!(rules[0].action, Action::Forward(ForwardTo::Set(id)) if set(id) == Some("carrier")));
-    assert_eq!(table.target_sets().len(), 1);
+    assert_eq!(table.target_sets()[0].name(), "carrier");
     assert_eq!((rules[0].authenticate, rules[0].record_route), (Some(false), Some(true)));
     assert_eq!((rules[0].rewrite.strip, &*rules[0].rewrite.prepend), (2, &b"+"[..]));
     assert!(matches!(rules[1].action, Action::Forward(ForwardTo::RequestUri)));
