@@ -1,9 +1,8 @@
 //! Bindings from the shared store into a SQLite file: microseconds of this thread's processor time per row, the kernel's
 //! share, checkpoints and acknowledgement included.
 //!
-//! `cargo bench -p dialplane-database [-- RECORDS …]`; one binding per record, in batches of 10,000 as the control process
-//! writes them. The folder is temporary; `TMPDIR`
-//! chooses the file system.
+//! `cargo bench -p dialplane-database [-- RECORDS …]`; one binding per record. The mirror has its turn each time when
+//! 50,000 have registered. The folder is temporary; `TMPDIR` chooses the file system.
 
 use dialplane_core::registrar::record::{self, Binding};
 use dialplane_core::store::{Change, Store as _, Table as _};
@@ -16,6 +15,9 @@ const SCHEMA: &str = concat!(
     include_str!("../../../src/dialplane/database/sqlite.sql"),
     "ALTER TABLE location ADD COLUMN params VARCHAR(512) DEFAULT NULL;"
 );
+/// Registrations between two turns of the mirror.
+const TURN: usize = 50_000;
+/// As the control process asks for.
 const BATCH: usize = 10_000;
 const START: u64 = 1_800_000_000;
 
@@ -37,8 +39,8 @@ fn measure(records: usize) {
     let mut round = |store: &SharedStore, time: u64, port: u16, is_urgent: bool| {
         // As registrations come in: some, then the mirror has its turn.
         let mut spent = 0.0;
-        for begin in (0..records).step_by(BATCH) {
-            for number in begin..records.min(begin + BATCH) {
+        for begin in (0..records).step_by(TURN) {
+            for number in begin..records.min(begin + TURN) {
                 register(store, number, time, port, is_urgent);
             }
             let start = now();

@@ -7,6 +7,7 @@
 mod bindings;
 mod connection;
 mod error;
+mod told;
 
 pub use bindings::Written;
 pub use connection::{Connection, Outcome};

@@ -208,6 +208,55 @@ fn a_refresh_changes_its_columns_and_brings_back_a_row_that_somebody_deleted() {
     }
 }
 
+/// Gone and here again before the mirror looked: the rows of before are not new.
+#[test]
+fn who_registers_anew_leaves_no_row_behind() {
+    let mut world = World::new();
+    world.register(ALICE, &["sip:a1", "sip:a2"].map(binding), true);
+    world.write(Changes::All).expect("written");
+    world.store.bindings().update(ALICE, &mut |_, _| Change::Remove).expect("removed");
+    world.register(ALICE, &[Binding { registered: START + 9, modified: START + 9, ..binding("sip:a3") }], true);
+    assert_eq!(world.write(Changes::All).expect("written"), wrote(1, 1));
+    assert_eq!(world.contacts(ALICE), places(["sip:a3"]));
+}
+
+#[test]
+fn rows_lie_in_the_order_in_which_they_were_registered() {
+    let mut world = World::new();
+    for number in 0..100 {
+        let registered = START + (number * 37) % 100;
+        let late = Binding { registered, modified: registered, cseq: registered as u32, ..binding("sip:u") };
+        world.register(format!("u{number}@example.com").as_bytes(), &[late], true);
+    }
+    assert_eq!(world.write(Changes::All).expect("written"), wrote(100, 100));
+    let found = world.select("SELECT cseq FROM location ORDER BY rowid");
+    assert_eq!(found, (0..100).map(|number| vec![Value::Integer((START + number) as i64)]).collect::<Vec<_>>());
+}
+
+#[test]
+fn refreshes_are_written_when_nothing_is_urgent() {
+    let mut world = World::new();
+    world.register(ALICE, &["sip:a1", "sip:a2"].map(binding), true);
+    world.register(BOB, &[binding("sip:b1")], true);
+    world.write(Changes::All).expect("written");
+    let refreshed = |contact| Binding { cseq: 2, ..binding(contact) };
+    world.register(ALICE, &["sip:a1", "sip:a2"].map(refreshed), false);
+    world.register(BOB, &[binding("sip:b2")], true);
+    let refreshed = "SELECT contact FROM location WHERE cseq = 2 ORDER BY contact";
+    assert_eq!(world.write(Changes::All).expect("written"), wrote(1, 1));
+    assert_eq!((world.contacts(BOB), world.select(refreshed)), (places(["sip:b2"]), Vec::new()));
+    assert_eq!(world.write(Changes::Lazy).expect("written"), wrote(2, 1));
+    assert_eq!(world.select(refreshed), ["sip:a1", "sip:a2"].map(|contact| [Value::Text(contact.into())]));
+    assert_eq!(world.backlog(), (0, 0));
+}
+
+#[test]
+fn a_new_file_has_large_pages() {
+    let world = World::new();
+    let header = std::fs::read(world.folder.path().join("x.db")).expect("read");
+    assert_eq!(header[16..18], 8192_u16.to_be_bytes());
+}
+
 #[test]
 fn a_table_in_which_ruid_is_unique() {
     let mut world = World::new();

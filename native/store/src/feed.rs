@@ -18,6 +18,8 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 pub enum Changes {
     /// All of them.
     All,
+    /// Those that are not urgent: of records that were only refreshed.
+    Lazy,
     /// Those that were marked urgent, and removals.
     Urgent,
 }
@@ -131,7 +133,7 @@ impl SharedTable {
                 return Ok(());
             }
             let shard = Shard::new(&self.space, number);
-            gathered.gather(shard, block, |bucket, _| is_wanted(kind, bucket.state()))?;
+            gathered.gather(shard, block, |bucket| is_wanted(kind, bucket.state()), |_| true)?;
             for record in &gathered.records {
                 visit(gathered.key(record), gathered.value(record));
                 let (bucket, version) = (record.bucket, record.version);
@@ -190,14 +192,15 @@ impl Locked<'_> {
 
 fn is_wanted(kind: Changes, state: State) -> bool {
     match (kind, state) {
-        (_, State::Clean) | (Changes::Urgent, State::Lazy) => false,
-        (Changes::All, State::Lazy) | (_, State::Urgent | State::Removed) => true,
+        (_, State::Clean) | (Changes::Urgent, State::Lazy) | (Changes::Lazy, State::Urgent | State::Removed) => false,
+        (Changes::All | Changes::Lazy, State::Lazy)
+        | (Changes::All | Changes::Urgent, State::Urgent | State::Removed) => true,
     }
 }
 
 fn has_note(shard: Shard<'_>, kind: Changes, block: usize) -> bool {
     let noted = |kind| shard.changed_blocks(kind, block / 64) & 1 << (block % 64) != 0;
-    noted(shard::URGENT_BLOCKS) || kind == Changes::All && noted(shard::LAZY_BLOCKS)
+    kind != Changes::Lazy && noted(shard::URGENT_BLOCKS) || kind != Changes::Urgent && noted(shard::LAZY_BLOCKS)
 }
 
 /// Takes back the notes of a block that has no such changes any more.

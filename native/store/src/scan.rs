@@ -87,7 +87,8 @@ impl Gathered {
         (record.bucket.state() != State::Removed).then(|| &self.octets[record.value.clone()])
     }
 
-    /// Fills itself with the records of a block whose bucket and whose slot's first word are `wanted`.
+    /// Fills itself with the records of a block whose bucket, and then whose slot's first word, are wanted: what lies in a
+    /// slot is far away, and not looked at when the bucket says enough.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`]
@@ -95,7 +96,8 @@ impl Gathered {
         &mut self,
         shard: Shard<'_>,
         block: usize,
-        wanted: impl Fn(Bucket, u64) -> bool,
+        bucket_wanted: impl Fn(Bucket) -> bool,
+        slot_wanted: impl Fn(u64) -> bool,
     ) -> Result<(), StoreError> {
         for _ in 0..BLOCK_TRIES {
             self.records.clear();
@@ -105,9 +107,9 @@ impl Gathered {
                 return Ok(());
             }
             let whole = index::at(shard.space, place).and_then(|index| {
-                index
-                    .block(block)
-                    .try_for_each(|(at, bucket)| self.add(shard, index.bucket(at), bucket, block, &wanted))
+                index.block(block).filter(|(_, bucket)| bucket_wanted(*bucket)).try_for_each(|(at, bucket)| {
+                    self.add(shard, index.bucket(at), bucket, block, &bucket_wanted, &slot_wanted)
+                })
             });
             fence(Acquire);
             if whole.is_some() && shard.place() == place {
@@ -125,21 +127,22 @@ impl Gathered {
         word: &std::sync::atomic::AtomicU64,
         mut bucket: Bucket,
         block: usize,
-        wanted: &impl Fn(Bucket, u64) -> bool,
+        bucket_wanted: &impl Fn(Bucket) -> bool,
+        slot_wanted: &impl Fn(u64) -> bool,
     ) -> Option<()> {
         for _ in 0..RECORD_TRIES {
-            if !bucket.holds_record() || bucket.tag().block() != block {
+            if !bucket.holds_record() || bucket.tag().block() != block || !bucket_wanted(bucket) {
                 return Some(());
             }
             let from = self.octets.len();
             let read = match slot::version(shard.space, bucket.slot()) {
-                Some(version) if !wanted(bucket, version) => Some(None),
+                Some(version) if !slot_wanted(version) => Some(None),
                 _ => slot::read_any(shard.space, bucket.slot(), &mut self.octets).map(Some),
             };
             fence(Acquire);
             let now = Bucket(load(word, Relaxed));
             if let Some(read) = read.filter(|_| now == bucket) {
-                if let Some((version, key)) = read.filter(|(version, _)| wanted(bucket, *version)) {
+                if let Some((version, key)) = read.filter(|(version, _)| slot_wanted(*version)) {
                     let (key, value) = (from..from + key, from + key..self.octets.len());
                     self.records.push(Record { bucket, version, key, value });
                 } else {
@@ -178,7 +181,7 @@ impl SharedTable {
                 return Ok(Some(cursor));
             }
             let shard = Shard::new(&self.space, shard);
-            gathered.gather(shard, block, |bucket, _| bucket.state() != State::Removed)?;
+            gathered.gather(shard, block, |bucket| bucket.state() != State::Removed, |_| true)?;
             for record in &gathered.records {
                 if let Some(value) = gathered.value(record) {
                     visit(gathered.key(record), value);
@@ -218,9 +221,8 @@ impl SharedTable {
                 return Ok(Some(cursor));
             }
             let shard = Shard::new(&self.space, shard);
-            gathered.gather(shard, block, |bucket, version| {
-                bucket.state() != State::Removed && slot::due(version) <= now
-            })?;
+            let is_due = |version| slot::due(version) <= now;
+            gathered.gather(shard, block, |bucket| bucket.state() != State::Removed, is_due)?;
             for record in &gathered.records {
                 if let Some(value) = gathered.value(record) {
                     visit(gathered.key(record), value);

@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 CHECKPOINT = 8000
 """Pages in the log before they are moved into the file. A registration writes the same few pages again and again, so a
-longer log is less to write in all; 8,000 pages are 32 MB."""
+longer log is less to write in all; 8,000 pages are 64 MB."""
 BUSY_TIMEOUT = 5.0
 
 _SCHEMA = files(__package__).joinpath("sqlite.sql").read_text()

@@ -131,7 +131,8 @@ impl<'a> Bindings<'a> {
 
     /// The bindings of a record up to the first that cannot be read, for those who would begin anew anyway. Reads each
     /// once.
-    pub(super) fn readable(record: &'a [u8]) -> Self {
+    #[must_use]
+    pub fn readable(record: &'a [u8]) -> Self {
         match record {
             [VERSION, rest @ ..] => Self { rest },
             _ => Self::default(),
