@@ -2,7 +2,7 @@
 //!
 //! Only positions and bits: nothing here touches the file.
 
-/// Version of all that this file says. A file of another version is discarded, never converted: it can be rebuilt.
+/// Version of all that this file says. A file of an older version is discarded, never converted: it can be rebuilt.
 pub(crate) const VERSION: u64 = 1;
 
 /// Words of a page of 4 KiB; the header, each shard's header and each chunk begin at a page.

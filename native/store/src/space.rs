@@ -43,7 +43,7 @@ pub enum Unusable {
     Missing,
     /// It does not look like one of ours, or is shorter than it says.
     Damaged,
-    /// It was written by a version with another layout.
+    /// It was written by an older version, with another layout.
     OtherVersion,
     /// The machine went down while it was in use: part of it may never have reached the disk.
     UncleanBoot,
@@ -100,6 +100,10 @@ impl Space {
         let value = |at: usize| load(&head[at], Relaxed);
         if value(file::MAGIC) != MAGIC {
             return Ok(Err(Unusable::Damaged));
+        }
+        if value(file::VERSION) > VERSION {
+            // Not discarded: who went back to an older version by mistake loses nothing.
+            return Err(io::Error::other("written by a newer dialplane; install that one, or remove the file"));
         }
         if value(file::VERSION) != VERSION {
             return Ok(Err(Unusable::OtherVersion));

@@ -2,6 +2,7 @@
 
 use crate::counter::Counter;
 use crate::proxy::request::Request;
+use crate::registrar::lookup::by_preference;
 use crate::registrar::record::Bindings;
 use crate::respond::Answer;
 use crate::routing::{MAX_SYMBOLS, Number};
@@ -32,11 +33,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let read = self.read_bindings(&uri, &mut value).and_then(|()| {
             let now = self.now.unix();
             let bindings = Bindings::read(&value).map_err(|_| self.refuse(500))?;
-            let mut found: smallvec::SmallVec<[_; 8]> =
-                bindings.map(|stored| stored.binding).filter(|binding| binding.expires > now).collect();
-            found.sort_by_key(|binding| {
-                std::cmp::Reverse((binding.q.map_or(1000, |q| q.thousandths()), binding.modified))
-            });
+            let found = by_preference(bindings, now);
             for binding in found.iter().take(MOST_CONTACTS) {
                 lines.extend_from_slice(b"Contact: <");
                 lines.extend_from_slice(binding.contact);

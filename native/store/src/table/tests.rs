@@ -376,7 +376,7 @@ fn only_a_file_that_can_be_trusted_is_taken() {
         ("empty", |folder| shorten(folder, 0), Some(Unusable::Damaged)),
         ("cut", |folder| shorten(folder, 97 * 4096), Some(Unusable::Damaged)),
         ("something else", |folder| set(folder, file::MAGIC, 7), Some(Unusable::Damaged)),
-        ("another version", |folder| set(folder, file::VERSION, 0), Some(Unusable::OtherVersion)),
+        ("an older version", |folder| set(folder, file::VERSION, 0), Some(Unusable::OtherVersion)),
         ("another boot", |folder| set(folder, file::BOOT, 7), Some(Unusable::UncleanBoot)),
         ("a copy", copy, Some(Unusable::Copied)),
         (
@@ -406,6 +406,19 @@ fn only_a_file_that_can_be_trusted_is_taken() {
         let member = SharedTable::open(&folder.path(), boot).expect("readable").expect("in use");
         assert_eq!(read(&member, KEY), read(&table, KEY), "{name}");
     }
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_left_alone() {
+    let folder = Folder::new();
+    write(&folder.open(), KEY, b"value");
+    let file = fs::File::options().write(true).open(folder.path()).expect("there");
+    let newer = super::super::layout::VERSION + 1;
+    std::os::unix::fs::FileExt::write_all_at(&file, &newer.to_le_bytes(), file::VERSION as u64 * 8).expect("writable");
+    let before = fs::read(folder.path()).expect("readable");
+    let error = SharedTable::open_or_create(&folder.path(), Boot::current().expect("/proc")).expect_err("refused");
+    assert_eq!(error.to_string(), "written by a newer dialplane; install that one, or remove the file");
+    assert!(fs::read(folder.path()).expect("readable") == before);
 }
 
 #[test]
