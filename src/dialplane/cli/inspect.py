@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(envvar="DIALPLANE_CONFIG", help="Configuration file.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(envvar="DIALPLANE_CONFIG", readable=False, help="Configuration file.")
+    ] = None,
 ) -> None:
     """Tell everything that is wrong with a configuration; exit status 78 if anything is."""
     read = loaded(file)

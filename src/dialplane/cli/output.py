@@ -23,7 +23,11 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 ConfigOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", envvar="DIALPLANE_CONFIG", help="Configuration file of the server; none: the built-in one."
+        "--config",
+        "-c",
+        envvar="DIALPLANE_CONFIG",
+        readable=False,  # Said by whoever reads it, in one line.
+        help="Configuration file of the server; none: the built-in one.",
     ),
 ]
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def serve(
     file: Annotated[
-        Path | None, typer.Argument(envvar="DIALPLANE_CONFIG", help="Configuration file; none: a demonstration.")
+        Path | None,
+        typer.Argument(envvar="DIALPLANE_CONFIG", readable=False, help="Configuration file; none: a demonstration."),
     ] = None,
 ) -> None:
     """Run the server until it is stopped (Ctrl-C). SIGHUP reads the configuration again.

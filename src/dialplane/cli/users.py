@@ -106,7 +106,8 @@ def remove(
 @app.command(name="import")
 def import_users(
     file: Annotated[
-        Path, typer.Argument(help="Kamailio SQLite database, SQL dump, or CSV with a first line of names.")
+        Path,
+        typer.Argument(readable=False, help="Kamailio SQLite database, SQL dump, or CSV with a first line of names."),
     ],
     config: ConfigOption = None,
     domain: Annotated[str | None, typer.Option(help="Domain of rows that have none.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from pathlib import Path
@@ -29,7 +30,12 @@ class Source:
 
     def __init__(self, file: str = "", text: str = "") -> None:
         self.file = file
-        self._positions = Positions(text)
+        self._text = text
+
+    @functools.cached_property
+    def _positions(self) -> Positions:
+        # Only a problem needs lines, and to find them in a file of a million prefixes takes seconds.
+        return Positions(self._text)
 
     def problem(self, path: KeyPath, text: str) -> Problem:
         """``text`` about ``path``, with its place in the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
 import typing
@@ -30,6 +31,8 @@ _TYPES = {
     "`date`": "a date",
     "`time`": "a time of day",
 }
+
+_PLAIN = {str, int, float, bool}
 
 
 def structure(kind: type[msgspec.Struct], document: object, report: Report, path: KeyPath = ()) -> Any:  # noqa: ANN401
@@ -77,6 +80,10 @@ def _list(item: Any, value: object, report: Report, path: KeyPath) -> list[Any] 
         wanted = f"an array of tables: [[{path[-1]}]]" if is_table else "an array: [ … ]"
         report(path, f"expected {wanted}, got {_name(value)}")
         return None
+    if item in _PLAIN:
+        # A million prefixes at once; which of them is wrong, if one is, is found out below.
+        with contextlib.suppress(msgspec.ValidationError):
+            return msgspec.convert(value, list[item])
     made = [_value(item, element, report, (*path, index)) for index, element in enumerate(value)]
     return None if any(element is None for element in made) else made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -254,6 +255,9 @@ class PostgresqlDatabase(Database):
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
             reason = str(error) or type(error).__name__
+            if isinstance(error, OSError) and error.errno:
+                # asyncpg's words are "Connect call failed"; the system's are why.
+                reason = os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
             raise DatabaseError(f"database {self.name}: {reason.splitlines()[0]}") from error
 
 

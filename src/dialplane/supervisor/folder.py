@@ -76,6 +76,8 @@ class DataFolder:
             shutil.rmtree(self.counters, ignore_errors=True)
             for folder in (self.store, self.counters, self.tables):
                 folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as error:
+            raise WriteError(f"data folder {self.path}: {error.filename} is no folder") from error
         except OSError as error:
             raise WriteError(f"data folder {self.path}: {error.strerror}") from error
 
