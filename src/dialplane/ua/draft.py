@@ -52,25 +52,20 @@ class Draft:
 
     def encode(self) -> bytes:
         """The octets, with a user agent's own fields."""
-        lines = [
-            f"{self.method} {self.uri} SIP/2.0",
-            "Max-Forwards: 70",
-            f"From: {self.from_}",
-            f"To: {self.to}",
-            f"Call-ID: {self.call_id}",
-            f"CSeq: {self.cseq} {self.method}",
-        ]
-        lines += [f"Route: {route}" for route in self.routes]
+        more = [f"Route: {route}" for route in self.routes]
         if self.contact is not None:
-            lines.append(f"Contact: {self.contact}")
-        lines += [f"{name}: {value}" for name, value in self.fields]
-        lines += [f"{name}: {value}" for name, value in self.credentials]
+            more.append(f"Contact: {self.contact}")
+        more += [f"{name}: {value}" for name, value in (*self.fields, *self.credentials)]
         if self.body:
-            lines.append(f"Content-Type: {self.content_type}")
-        lines.append(f"Content-Length: {len(self.body)}")
-        head = "\r\n".join(lines)
+            more.append(f"Content-Type: {self.content_type}")
+        first = (
+            f"{self.method} {self.uri} SIP/2.0\r\nMax-Forwards: 70\r\nFrom: {self.from_}\r\nTo: {self.to}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} {self.method}"
+        )
+        head = "\r\n".join((first, *more, f"Content-Length: {len(self.body)}"))
+        breaks = 6 + len(more)
         # No value can begin a line of its own.
-        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+        if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
             raise MisuseError(f"a header field of {self.method} holds a line break")
         return head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
 

@@ -101,6 +101,9 @@ class Description:
         """Nothing to close."""
 
     def _next(self, direction: Direction) -> bytes:
+        found = _DIRECTION.search(self._description)
+        if found is not None and found[1] == direction.encode() and len(_DIRECTION.findall(self._description)) == 1:
+            return self._description
         changed = with_direction(self._description, direction)
         if direction_of(self._description) != direction or changed != self._description:
             changed = _VERSION.sub(lambda found: found[1] + str(int(found[2]) + 1).encode(), changed, count=1)

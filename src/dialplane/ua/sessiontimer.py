@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -19,8 +20,12 @@ LEAST = 90
 def interval_of(message: Message) -> tuple[int, Role | None] | None:
     """Session-Expires: seconds and the refresher, if it is named. §4."""
     value = message.get("Session-Expires")
-    if value is None:
-        return None
+    return None if value is None else _interval(value)
+
+
+@functools.lru_cache(maxsize=256)
+def _interval(value: str) -> tuple[int, Role | None] | None:
+    """The same few values come all the time."""
     seconds, *params = (part.strip() for part in value.split(";"))
     if not seconds.isdecimal():
         return None

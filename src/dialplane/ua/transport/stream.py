@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _FIRST_SECONDS = 10.0
 """Until the first whole message on a connection that somebody else opened."""
+_READ_OCTETS = 65536
+"""Taken at one time. asyncio makes room for 256 KiB each time, which the C library gets from the kernel anew."""
 _MOST_WAITING = 1 << 20
 """Octets that may wait for a peer that does not read."""
 _PONG_SECONDS = 10.0
@@ -47,6 +49,8 @@ class StreamFlow(asyncio.Protocol, Flow):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
         self._stream = cast("asyncio.Transport", transport)
+        if hasattr(transport, "max_size"):
+            transport.max_size = _READ_OCTETS
         self.remote = transport.get_extra_info("peername")[:2]
         host, port = transport.get_extra_info("sockname")[:2]
         port = self._port or port

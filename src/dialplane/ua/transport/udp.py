@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SO_RCVBUFFORCE = 33
 """Linux: beyond what the system allows everybody."""
+_MOST_OCTETS = 65536
+"""Of a datagram."""
 _KEPT = 1024
 """Peers whose flows are remembered."""
 
@@ -59,6 +61,9 @@ class UdpSocket(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is bound."""
         self.transport = cast("asyncio.DatagramTransport", transport)
+        if hasattr(transport, "max_size"):
+            # asyncio makes room for 256 KiB each time, which the C library gets from the kernel and gives back.
+            transport.max_size = _MOST_OCTETS
         self.local = transport.get_extra_info("sockname")[:2]
         if self._buffer:
             with socket.socket(fileno=self.copied_descriptor()) as one:
