@@ -10,20 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dialplane.cli.output import out
-from dialplane.cli.phone import (
-    ANONYMOUS,
-    Account,
-    Authorities,
-    Host,
-    Password,
-    Port,
-    Proxy,
-    Settings,
-    Trace,
-    Username,
-    View,
-    perform,
-)
+from dialplane.cli.phone import Settings, View, perform, telephone
 from dialplane.ua.errors import rejected
 
 if TYPE_CHECKING:
@@ -31,24 +18,18 @@ if TYPE_CHECKING:
     from dialplane_native import Message
 
 
+@telephone()
 def register(
+    settings: Settings,
     account: Annotated[str, typer.Argument(help="The address to register: sip:alice@example.com.")],
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
     expires: Annotated[int, typer.Option(help="Seconds to ask for.")] = 600,
     once: Annotated[bool, typer.Option("--once", help="Remove the binding at once: only try.")] = False,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Register and stay registered until Ctrl-C."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
 
     async def work() -> None:
         agent = settings.agent(register=True, expires=expires)
-        with View(agent, f"register {account}", trace=trace) as view:
+        with View(agent, f"register {account}", trace=settings.trace) as view:
             async with agent:
                 [registration] = agent.registrations
                 view.say(f"registered for {registration.expires} s")
@@ -62,25 +43,18 @@ def register(
     perform(work(), until_stopped=True)
 
 
+@telephone()
 def message(
+    settings: Settings,
     uri: Annotated[str, typer.Argument(help="Whom to write to: sip:bob@example.com.")],
     text: Annotated[str | None, typer.Argument(help="The text; standard input without it.")] = None,
-    account: Account = ANONYMOUS,
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Send a message (RFC 3428). Exit status 0: it was taken."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
     words = sys.stdin.read() if text is None else text
 
     async def work() -> None:
         agent = settings.agent(register=False)
-        with View(agent, f"message to {uri}", trace=trace) as view:
+        with View(agent, f"message to {uri}", trace=settings.trace) as view:
             async with agent:
                 view.say("sending")
                 response = await agent.message(uri, words)
@@ -89,24 +63,17 @@ def message(
     perform(work())
 
 
+@telephone()
 def options(
+    settings: Settings,
     uri: Annotated[str, typer.Argument(help="Whom to ask: sip:bob@example.com, sip:192.0.2.1.")],
     count: Annotated[int, typer.Option("--count", "-c", help="How often.")] = 1,
-    account: Account = ANONYMOUS,
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Ask a server or user agent what it can do: a ping. Exit status 0: it answered 2xx."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
 
     async def work() -> None:
         agent = settings.agent(register=False)
-        with View(agent, f"options {uri}", trace=trace):
+        with View(agent, f"options {uri}", trace=settings.trace):
             async with agent:
                 response = await _ping(agent, uri)
                 for _ in range(count - 1):

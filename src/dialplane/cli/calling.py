@@ -8,24 +8,17 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from dialplane.cli.output import err, out
 from dialplane.cli.phone import (
-    ANONYMOUS,
-    Account,
-    Authorities,
-    Host,
-    Password,
-    Port,
-    Proxy,
     Settings,
-    Trace,
-    Username,
     View,
     finished,
     perform,
     summary,
+    telephone,
 )
 from dialplane.errors import MissingFileError
 from dialplane.ua import Answered, CallEvent, EarlyMedia, Ended, Held, Redirected, Resumed, Ringing, UserAgentError
@@ -50,12 +43,10 @@ class Answer(enum.Enum):
     RING = "ring"
 
 
+@telephone()
 def call(
+    settings: Settings,
     uri: Annotated[str, typer.Argument(help="Whom to call: sip:bob@example.com.")],
-    account: Account = ANONYMOUS,
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
     play: Play = None,
     record: Record = None,
     digits: Annotated[str, typer.Option("--dtmf", help="Digits to send when the call is up (RFC 4733).")] = "",
@@ -64,18 +55,13 @@ def call(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for an answer.")] = 60.0,
     echo: Annotated[bool, typer.Option("--echo", help="Send back what is heard.")] = False,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Call somebody. Exit status 0: the call was up; 77: it was refused; 69: nobody answered."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
     _require_file(play)
 
     async def work() -> None:
         agent = settings.agent(register=False)
-        with View(agent, f"call {uri}", trace=trace) as view:
+        with View(agent, f"call {uri}", trace=settings.trace) as view:
             async with agent:
                 media = agent.media(towards=uri)
                 view.statistics = lambda: media.statistics
@@ -94,27 +80,22 @@ def call(
     perform(work())
 
 
+@telephone(account="sip:dialplane@localhost")
 def listen(
-    account: Account = "sip:dialplane@localhost",
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
+    settings: Settings,
     answer: Annotated[Answer, typer.Option(help="What becomes of a call.")] = Answer.ECHO,
     play: Play = None,
     record: Annotated[Path | None, typer.Option(help="Folder for what callers say, one WAV file each.")] = None,
     to: Annotated[str | None, typer.Option(help="Where --answer redirect sends callers.")] = None,
     count: Annotated[int | None, typer.Option("--count", "-c", help="Stop after so many calls.")] = None,
-    host: Host = None,
     port: Annotated[
         int | None, typer.Option(help="Port for UDP and TCP; 0: any. [default: any with a password, else 5060]")
     ] = None,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Take calls and messages until Ctrl-C; registers if there is a password."""
     # Who registers is found by his registration, and the server may have the usual port of this machine.
-    usual = 5060 if password is None else 0
-    settings = Settings(account, password, username, proxy, host, usual if port is None else port, authorities, trace)
+    usual = 5060 if settings.password is None else 0
+    settings = msgspec.structs.replace(settings, port=usual if port is None else port)
     if answer is Answer.WAV and play is None:
         raise MisuseError("--answer wav needs --play FILE")
     if answer is Answer.REDIRECT and to is None:
@@ -124,7 +105,7 @@ def listen(
     async def work() -> None:
         agent = settings.agent()
         left = asyncio.Semaphore(0)
-        with View(agent, f"listen as {agent.aor}", trace=trace) as view:
+        with View(agent, f"listen as {agent.aor}", trace=settings.trace) as view:
 
             @agent.on_call
             async def take(incoming: IncomingCall) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import logging
 import ssl
 import time
@@ -87,6 +89,50 @@ def trusting(authorities: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(authorities))
     except OSError as error:
         raise MissingFileError(f"{authorities}: no certificates: {error.strerror or error}") from None
+
+
+_SHARED: dict[str, tuple[object, object]] = {
+    "account": (Account, ANONYMOUS),
+    "password": (Password, None),
+    "username": (Username, None),
+    "proxy": (Proxy, None),
+    "host": (Host, None),
+    "port": (Port, 0),
+    "authorities": (Authorities, None),
+    "trace": (Trace, False),
+}
+"""Type and default of each field of :class:`Settings`, as an option."""
+
+
+def telephone(*, account: str = ANONYMOUS) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: the options that all have, which the command finds in its parameter ``settings``.
+
+    ``account`` is the default of ``--from``. An option that the command has itself is not added, and counts.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "settings"]
+        added = {name: shared for name, shared in _SHARED.items() if name not in {one.name for one in own}}
+        parameters = own + [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=account if name == "account" else default,
+                annotation=kind,
+            )
+            for name, (kind, default) in added.items()
+        ]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:  # noqa: ANN401 - whatever typer has read
+            settings = Settings(**{name: given[name] for name in _SHARED})
+            command(settings=settings, **{name: value for name, value in given.items() if name not in added})
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        return run
+
+    return decorate
 
 
 class View:

@@ -9,44 +9,24 @@ from typing import Annotated
 import typer
 
 from dialplane.cli.output import out
-from dialplane.cli.phone import (
-    ANONYMOUS,
-    Account,
-    Authorities,
-    Host,
-    Password,
-    Port,
-    Proxy,
-    Settings,
-    Trace,
-    Username,
-    View,
-    perform,
-)
+from dialplane.cli.phone import Settings, View, perform, telephone
 from dialplane.ua import NegotiationError, Notification, read_dialogs, read_presence, read_summary, write_presence
 
 
+@telephone()
 def subscribe(
+    settings: Settings,
     uri: Annotated[str, typer.Argument(help="Whose state: sip:bob@example.com.")],
     event: Annotated[
         str, typer.Option("--event", "-e", help="Package: presence, message-summary, dialog or another.")
     ] = "presence",
     count: Annotated[int | None, typer.Option("--count", "-c", help="Stop after so many notifications.")] = None,
-    account: Account = ANONYMOUS,
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Show what becomes of somebody's state, until Ctrl-C."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
 
     async def work() -> None:
         agent = settings.agent(register=False)
-        with View(agent, f"subscribe {uri}", trace=trace) as view:
+        with View(agent, f"subscribe {uri}", trace=settings.trace) as view:
             async with agent, agent.subscribe(uri, event) as subscription:
                 view.say(f"subscribed to {event} for {subscription.expires} s")
                 seen = 0
@@ -59,26 +39,20 @@ def subscribe(
     perform(work(), until_stopped=True)
 
 
+@telephone()
 def publish(
+    settings: Settings,
     account: Annotated[str, typer.Argument(help="Our address: sip:alice@example.com.")],
     note: Annotated[str, typer.Argument(help="What to say about it.")] = "",
     closed: Annotated[bool, typer.Option("--closed", help="Cannot be reached.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Take it back at once: only try.")] = False,
-    password: Password = None,
-    username: Username = None,
-    proxy: Proxy = None,
-    host: Host = None,
-    port: Port = 0,
-    authorities: Authorities = None,
-    trace: Trace = False,
 ) -> None:
     """Publish our presence until Ctrl-C."""
-    settings = Settings(account, password, username, proxy, host, port, authorities, trace)
 
     async def work() -> None:
         agent = settings.agent(register=False)
         body = write_presence(agent.aor, is_open=not closed, note=note)
-        with View(agent, f"publish {account}", trace=trace) as view:
+        with View(agent, f"publish {account}", trace=settings.trace) as view:
             async with agent, agent.publish("presence", body) as publication:
                 view.say(f"published for {publication.expires} s")
                 if not once:
