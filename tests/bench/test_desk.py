@@ -15,6 +15,7 @@ from dialplane.bench.schedule import LoopAlarm
 from dialplane.bench.tally import Tally
 from dialplane.bench.users import by_pattern
 from dialplane.testing import Network, Peer, Server
+from dialplane.testing.network import Sent
 from dialplane.ua.resolve import Hop
 from dialplane_native import Message
 
@@ -50,7 +51,7 @@ async def measured(desk: Desk, rate: float = 50, seconds: float = 2) -> Tally:
     assert tally.open == 0, "everything has an outcome"
     assert not desk.waiting
     assert not desk.expected
-    assert not desk.held
+    assert not desk.standing
     return tally
 
 
@@ -298,3 +299,27 @@ async def test_news_add_up(sip_network: Network) -> None:
         tally = await running
     assert sum(sum(news.times.values()) for news in told) == tally.good == told[-1].good
     assert [news.started for news in told] == sorted(news.started for news in told)
+
+
+def invites(network: Network) -> list[Sent]:
+    """Those of ours."""
+    return [sent for sent in network.sent if sent.data.startswith(b"INVITE") and sent.source[0] == "192.0.2.1"]
+
+
+async def test_it_is_told_to_end_in_the_middle(sip_network: Network) -> None:
+    """Nothing more begins; calls that stand are hung up, bindings removed."""
+    async with Server(sip_network, DOMAIN, HOST) as server, desk(sip_network, Workload.CALL, hold=1000.0) as one:
+        await one.register_everybody()
+        running = asyncio.create_task(one.run(Step(20, 100, one.now())))
+        await asyncio.sleep(2)
+        assert 35 < len(one.standing) <= 40
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        begun = len(invites(sip_network))
+        await one.leave()
+        await asyncio.sleep(5)
+        assert len(invites(sip_network)) == begun
+        assert not one.standing
+        assert not one.callees.calls
+        assert not any(server.bindings.values())

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -133,3 +137,14 @@ def test_a_generator_that_is_late_is_not_believed(run: Run, server: str) -> None
 def test_mistakes(run: Run, words: tuple[str, ...], status: ExitStatus, text: str) -> None:
     result = run("bench", *words)
     assert (result.status, text in result.err) == (status, True), result.err
+
+
+def test_ctrl_c_ends_it_in_order(server: str) -> None:
+    """Calls that stand for an hour are hung up; nobody waits for them."""
+    command = [sys.executable, "-m", "dialplane", "bench", "call", server, "--domain", "example.com", "--host", HOST]
+    command += ["--users", "late{0..9}", "--hold", "3600", "--seconds", "600", "--rate", "20", "--max-lag", "5000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stderr is not None
+        assert "open" in running.stderr.readline()
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.wait(25) == 130

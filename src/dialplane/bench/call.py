@@ -40,7 +40,7 @@ def description(host: str, port: int) -> bytes:
 class Invite(Exchange):
     """The beginning of a call; the call is good when its BYE is answered."""
 
-    __slots__ = ("_acks", "_has_rung", "arrived")
+    __slots__ = ("_acks", "_dialog", "_due", "_has_rung", "_timer", "arrived")
     method = "INVITE"
 
     def __init__(self, desk: Desk, subscriber: Subscriber, due: int, uri: str, body: bytes) -> None:
@@ -49,6 +49,9 @@ class Invite(Exchange):
         self._has_rung = False
         self._acks: dict[str, tuple[bytes, Flow]] = {}
         """By the tag of who answered."""
+        self._dialog: Dialog | None = None
+        self._due = 0
+        self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Sends it; our callee is to see it."""
@@ -71,18 +74,23 @@ class Invite(Exchange):
 
     def on_success(self, message: Message) -> None:
         """Up: ACK, and BYE when its time has come."""
-        dialog = self._confirm(message)
-        hold = self.desk.plan.hold
-        self.desk.held += 1
-        due = self.desk.now() + int(hold * 1e9)
+        self._dialog = self._confirm(message)
+        hold = 0.0 if self.desk.is_leaving else self.desk.plan.hold
+        self._due = self.desk.now() + int(hold * 1e9)
+        self.desk.standing.add(self)
         if hold > 0:
-            asyncio.get_running_loop().call_later(hold, self._end, dialog, due)
+            self._timer = asyncio.get_running_loop().call_later(hold, self.hang_up)
         else:
-            self._end(dialog, due)
+            self.hang_up()
 
-    def _end(self, dialog: Dialog, due: int) -> None:
-        bye = Bye(self, dialog, due)
-        flow = self.line.flow_now(dialog.next_hop)
+    def hang_up(self) -> None:
+        """BYE, by the way of the dialog."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._dialog is None:
+            return
+        bye = Bye(self, self._dialog, min(self._due, self.desk.now()))
+        flow = self.line.flow_now(self._dialog.next_hop)
         if flow is not None:
             bye.go(flow)
         else:
@@ -143,7 +151,7 @@ class Bye(Exchange):
     def go(self, flow: Flow) -> None:
         """Sends it by this way."""
         self._way = flow
-        self.desk.held -= 1
+        self.desk.standing.discard(self._invite)
         self.begin()
 
     async def find_way(self) -> None:

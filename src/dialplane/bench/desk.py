@@ -42,8 +42,10 @@ class Desk:
         """Requests without a final response, and when nobody waits for them any more; in that order."""
         self.expected: dict[str, Exchange] = {}
         """What our callees are to see, by Call-ID."""
-        self.held = 0
-        """Calls that stand."""
+        self.standing: set[Invite] = set()
+        """Calls that are up."""
+        self.is_leaving = False
+        """Whether calls that are answered now are hung up at once."""
         self.patience = int(plan.patience * 1e9)
         self.is_answering = not plan.to and plan.workload in {Workload.CALL, Workload.MESSAGE}
         self.callees = Callees(self)
@@ -92,7 +94,10 @@ class Desk:
         return await self._register(self.subscribers, self.plan.expires)
 
     async def leave(self) -> None:
-        """Takes back what was registered, so that nobody is sent to sockets that are closed."""
+        """Ends calls that stand, and takes back what was registered: nobody is sent to sockets that are closed."""
+        self.is_leaving = True
+        for invite in list(self.standing):
+            invite.hang_up()
         await self._register([subscriber for subscriber in self.subscribers if subscriber.is_registered], 0)
 
     async def _register(self, subscribers: list[Subscriber], expires: int) -> Tally:
@@ -127,12 +132,15 @@ class Desk:
         self._next = next(self._due, None)
         self._is_begun.clear()
         self._fire()
-        async with asyncio.TaskGroup() as group:
-            sweeping = group.create_task(self._sweep())
-            await self._is_begun.wait()
-            self.tally.seconds = (self.now() - step.begin) / 1e9
-            await self._drained()
-            sweeping.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                sweeping = group.create_task(self._sweep())
+                await self._is_begun.wait()
+                self.tally.seconds = (self.now() - step.begin) / 1e9
+                await self._drained()
+                sweeping.cancel()
+        finally:
+            self._next = None
         self.tally.processor = time.process_time() - processor
         self.tally.dropped = self._drops() - self._dropped
         return self.tally
@@ -185,7 +193,7 @@ class Desk:
     def _fire(self) -> None:
         for _ in range(_BURST):
             due = self._next
-            if due is None:
+            if due is None:  # that was the last, or it was told to end
                 self._is_begun.set()
                 return
             if due > self.now():
@@ -234,7 +242,7 @@ class Desk:
                 exchange.step(Event.SILENCE)
 
     async def _drained(self) -> None:
-        while self.waiting or self.held:
+        while self.waiting or self.standing:
             await self._change()
 
     async def _change(self) -> None:

@@ -54,12 +54,19 @@ async def _work(orders: Connection, plan: Plan, index: int) -> None:
         # A full collection over many users would stand in everybody's way.
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
-        while (step := await _order(orders)) is not None:
+        order = asyncio.create_task(_order(orders))
+        while (step := await order) is not None:
+            order = asyncio.create_task(_order(orders))
+            running = asyncio.create_task(desk.run(step))
             telling = asyncio.create_task(_tell(orders, desk))
-            tally = await desk.run(step)
+            await asyncio.wait({running, order}, return_when=asyncio.FIRST_COMPLETED)
             telling.cancel()
+            if not running.done():  # told to end in the middle of it
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                break
             orders.send(desk.news())
-            orders.send(tally)
+            orders.send(running.result())
         await desk.leave()
     finally:
         alarm.close()
