@@ -1,6 +1,6 @@
 """What a user agent costs: processor time per call on either end, and of a thousand registrations.
 
-    python -m benchmarks.agent [--calls 3000] [--accounts 1000] [--uvloop]
+    python -m benchmarks.agent [--calls 3000] [--accounts 1000] [--uvloop] [--save]
 
 Caller and callee are processes of their own, `dialplane.ua` on both ends, no media, UDP over loopback: INVITE, 100,
 200, ACK, BYE, 200. The processor time is user and system, of the whole process, after 300 calls to warm up.
@@ -14,10 +14,13 @@ import json
 import multiprocessing
 import os
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvloop
 
+from benchmarks.machine import facts
 from dialplane.testing import DESCRIPTION
 from dialplane.ua import IncomingCall, UserAgent
 from dialplane.ua.transport import SocketTransports
@@ -26,6 +29,7 @@ from dialplane_native import ParseError, parse
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+RESULTS = Path(__file__).parent / "results"
 CALLEE, REGISTRAR = 15090, 15091
 WARM = 300
 
@@ -145,6 +149,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the registrations are watched")
     parser.add_argument("--uvloop", action="store_true")
+    parser.add_argument("--save", action="store_true", help="keep the result in benchmarks/results")
     options = parser.parse_args()
     run = uvloop.run if options.uvloop else asyncio.run
     process, orders = beside(take, options.calls, loop=options.uvloop)
@@ -154,7 +159,19 @@ def main() -> None:
         process, _ = beside(say_yes, 0, loop=options.uvloop)
         result["registrations"] = run(keep(options.accounts, options.seconds))
         process.kill()
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    result = {
+        "what": "INVITE, 100, 200, ACK, BYE, 200 between two user agents; registrations kept for some time",
+        "machine": facts(),
+        "loop": "uvloop" if options.uvloop else "asyncio",
+        "calls": options.calls,
+        "together": options.together,
+        **result,
+    }
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    print(text)
+    if options.save:
+        when = datetime.now(tz=UTC)
+        (RESULTS / f"agent-{when:%Y-%m-%d-%H%M}.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -391,6 +392,7 @@ def _registrars(register: bool | str | Sequence[str], aor: Uri) -> list[str]:  #
     return [_sip_uri(register)] if isinstance(register, str) else [_sip_uri(one) for one in register]
 
 
+@functools.lru_cache(maxsize=1024)
 def _sip_uri(text: str) -> str:
     """A URI as people type it: the scheme may be missing."""
     text = text.strip()
