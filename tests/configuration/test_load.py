@@ -198,6 +198,26 @@ def test_a_rule_is_not_blamed_for_a_target_set_that_is_broken() -> None:
     ]
 
 
+def test_what_a_worker_would_refuse_is_told_with_the_rest() -> None:
+    text = """
+[[route]]
+forward = "sip:nowhere:abc"
+[[route]]
+uri = "("
+lookup = true
+[[route]]
+redirect = { table = "numbers" }
+[[table]]
+name = "numbers"
+file = "none.csv"
+"""
+    assert [problem.partition(":")[2].partition(": /")[0] for problem in problems(text, Path("/nowhere"))] == [
+        '3: route[0].forward: "sip:nowhere:abc" is not a URI: bad port',
+        '5: route[1].uri: "(" is not a regular expression: unclosed group',
+        "11: table[0].file",
+    ]
+
+
 def test_lines_end_as_they_like(tmp_path: Path) -> None:
     assert problems("[server]\r\nworkers = -1\r\n")[0].startswith("x.toml:2: server.workers: ")
 

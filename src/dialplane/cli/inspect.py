@@ -20,9 +20,9 @@ from rich.text import Text
 from dialplane.cli.output import ConfigOption, err, loaded, out
 from dialplane.config import Config
 from dialplane.configuration import resolve
+from dialplane.configuration.native import check_natively
 from dialplane.errors import DataError, MissingFileError
 from dialplane.supervisor.folder import DataFolder
-from dialplane.supervisor.parts import check_natively
 from dialplane.supervisor.tables import compile_tables
 
 if TYPE_CHECKING:

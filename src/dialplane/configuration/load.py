@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dialplane.config import Config
+from dialplane.configuration.effective import resolve
+from dialplane.configuration.native import check_natively
 from dialplane.configuration.position import Positions
 from dialplane.configuration.problem import ConfigurationError, Problem
 from dialplane.configuration.rules import findings
@@ -87,6 +89,7 @@ def parse(text: str, *, file: str = "", base: Path | None = None) -> Loaded:
     broken = [path for path, _ in found]
     found.extend((path, what) for path, what in findings(config, base) if not _follows(path, broken))
     if found:
+        found.extend(_compiled(config, base, [path for path, _ in found]))
         raise source.error(found)
     return Loaded(config, source, base)
 
@@ -94,6 +97,12 @@ def parse(text: str, *, file: str = "", base: Path | None = None) -> Loaded:
 def built_in() -> Loaded:
     """What serves when no file is given: every default."""
     return Loaded(Config(), Source(), Path.cwd())
+
+
+def _compiled(config: Config, base: Path, broken: list[KeyPath]) -> list[tuple[KeyPath, str]]:
+    """What a worker would find besides. Tables are not compiled yet; who names which is known already."""
+    found = check_natively(resolve(msgspec.structs.replace(config, table=[]), base))
+    return [(path, what) for path, what in found if "redirect" not in path and not _follows(path, broken)]
 
 
 def _follows(path: KeyPath, broken: list[KeyPath]) -> bool:

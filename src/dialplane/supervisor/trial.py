@@ -14,8 +14,8 @@ import dialplane.control.web
 import dialplane.worker  # noqa: F401
 from dialplane import __version__
 from dialplane.configuration import built_in, load, resolve
+from dialplane.configuration.native import check_natively
 from dialplane.errors import DialplaneError
-from dialplane.supervisor.parts import check_natively
 from dialplane.supervisor.succession import FORMAT
 from dialplane.supervisor.supervisor import fixed_parts
 from dialplane.supervisor.tables import compile_tables
