@@ -7,14 +7,14 @@ import pytest
 import dialplane_native
 from dialplane import __version__
 from dialplane.config import Config
+from dialplane.configuration import native
 from dialplane.errors import UnavailableError
-from dialplane.supervisor import parts
 
 
 def test_a_native_part_of_another_version_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dialplane_native.__version__ == __version__
-    monkeypatch.setattr(parts, "__version__", "9.9.9")
+    monkeypatch.setattr(native, "__version__", "9.9.9")
     with pytest.raises(
         UnavailableError, match=rf"^dialplane 9\.9\.9 needs dialplane-native 9\.9\.9, and {__version__} is"
     ):
-        parts.check_natively(Config())
+        native.check_natively(Config())
