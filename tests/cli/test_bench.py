@@ -23,7 +23,8 @@ from dialplane.ua.transport import SocketTransports
 
 from .conftest import Run
 
-HOST = "127.0.0.7"
+# One of the many names of this machine, so that several runs of the tests do not meet at port 5060.
+HOST = f"127.{20 + os.getpid() // 250 % 200}.{os.getpid() % 250}.7"
 PAGE = Path(__file__).parents[2] / "docs" / "user-agent" / "bench.md"
 EXAMPLES = [line.strip() for line in PAGE.read_text().splitlines() if line.startswith("    dialplane bench ")]
 
