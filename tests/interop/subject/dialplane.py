@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from dialplane.supervisor.asking import ask
+from dialplane.supervisor.folder import DataFolder
 from tests.interop.process import Process, ProcessError, descendants
 
 from .database import read_locations
@@ -68,6 +70,17 @@ class Dialplane:
         if self._process is not None:
             self._process.stop()
 
+    def reload(self, *, changed: bool) -> None:
+        """What ``dialplane reload`` asks."""
+        settings = self._settings()
+        settings["server"]["name"] = "another" if changed else "dialplane"
+        self._configuration.write_text(_toml(settings))
+        self._ask("reload")
+
+    def upgrade(self) -> None:
+        """What ``dialplane upgrade`` asks, to the version that runs already."""
+        self._ask("upgrade")
+
     def locations(self) -> dict[str, set[str]]:
         """Rows of ``location`` that have not expired."""
         return read_locations(self._database)
@@ -90,6 +103,11 @@ class Dialplane:
         with Process(command, self._folder / "import.log") as importing:
             if importing.wait(seconds=30) != 0:
                 raise ProcessError(f"users import failed\n{importing.text()}")
+
+    def _ask(self, what: str) -> None:
+        answer = ask(DataFolder(self._folder / "data"), {"ask": what})
+        if "problems" in answer:
+            raise ProcessError(f"{what}: {answer}\n{self.log()[-4000:]}")
 
     def _settings(self) -> dict[str, Any]:
         setup = self.setup

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from tests.interop.process import Process, descendants
+from tests.interop.process import Process, ProcessError, descendants
 
 from .database import read_locations
 from .ready import wait_until_answering
@@ -156,6 +156,14 @@ class Kamailio:
         """SIGTERM, as its own service file does."""
         if self._process is not None:
             self._process.stop()
+
+    def reload(self, *, changed: bool) -> None:
+        """A change of its script takes a restart."""
+        raise ProcessError("Kamailio does not read its configuration again")
+
+    def upgrade(self) -> None:
+        """A new version takes a restart."""
+        raise ProcessError("Kamailio is not replaced while it runs")
 
     def locations(self) -> dict[str, set[str]]:
         """Rows of ``location`` that have not expired."""

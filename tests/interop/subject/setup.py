@@ -97,6 +97,12 @@ class Server(Protocol):
     def stop(self) -> None:
         """A graceful end."""
 
+    def reload(self, *, changed: bool) -> None:
+        """Has it read its configuration again, as it is or changed in what matters to nobody."""
+
+    def upgrade(self) -> None:
+        """Brings the installed version into every process."""
+
     def locations(self) -> dict[str, set[str]]:
         """The database of record as any SQL client reads it: address-of-record → contact URIs that have not expired."""
 
