@@ -3,6 +3,7 @@
 //! Each purpose has a key of its own, so that a text made for one is worthless for another.
 
 use crate::auth::nonce::NonceKey;
+use crate::registrar::gruu::GruuKey;
 use dialplane_transaction::Keyer;
 use sha2::{Digest, Sha256};
 use siphasher::sip::{SipHasher13, SipHasher24};
@@ -22,6 +23,8 @@ pub struct Keys {
     pub(crate) fingerprint: SipHasher13,
     /// Authenticates flow tokens (RFC 5626 §5.2).
     pub(crate) flow: SipHasher24,
+    /// Seals temporary GRUUs (RFC 5627 §3.1.2).
+    pub(crate) gruu: GruuKey,
     /// Recognises loops (RFC 5393 §4.2); need not withstand an attacker, so the faster rounds.
     pub(crate) looping: SipHasher13,
     /// Makes nonces (RFC 7616 §3.3).
@@ -50,6 +53,7 @@ impl Keys {
             decoy: sip128::SipHasher24::new_with_key(&key(secret, b"decoy")),
             fingerprint: SipHasher13::new_with_key(&key(secret, b"fingerprint")),
             flow: SipHasher24::new_with_key(&key(secret, b"flow")),
+            gruu: GruuKey::new(&key(secret, b"gruu seal"), &key(secret, b"gruu stream")),
             looping: SipHasher13::new_with_key(&key(secret, b"loop")),
             nonce: NonceKey::new(&key(secret, b"nonce")),
             route: SipHasher24::new_with_key(&key(secret, b"route")),

@@ -191,6 +191,31 @@ fn one_flow_rings_and_the_next_takes_over() {
     assert_eq!(called.len(), 2);
 }
 
+/// An edge of somebody else's says that a flow is gone.
+#[test]
+fn a_flow_that_an_edge_has_lost_is_forgotten() {
+    let mut world = World::new(json!({}));
+    let edge = udp("192.0.2.31:5060");
+    for number in 1..=2 {
+        let path = format!("Path: <sip:token{number}@192.0.2.31;lr;ob>");
+        let text = register(number, &format!("{CONTACT};reg-id={number}\n{path}\nSupported: path, outbound"))
+            .replace("Max-Forwards", "Via: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKbefore\nMax-Forwards");
+        assert_eq!(world.receive(&edge, &text)[0].what(), "200");
+        world.now.unix_ms += 1000;
+    }
+    let caller = udp("192.0.2.101:5060");
+    let called = world.receive(&caller, &request("INVITE", "sip:bob@example.com", ""));
+    assert_eq!((called.len(), called[0].value("Route")), (1, Some("<sip:token2@192.0.2.31;lr;ob>")));
+    let lost = common::Sent { to: edge.peer, text: called[0].text.clone() };
+    let next = world.receive(&edge, &common::answer(&lost, "430 Flow Failed", "e", ""));
+    let next = next.iter().find(|sent| sent.what() == "INVITE").expect("by the other flow");
+    assert_eq!(next.value("Route"), Some("<sip:token1@192.0.2.31;lr;ob>"));
+    assert_eq!(world.engine.counters().value(Counter::FlowsForgotten), 1);
+    let again = request("INVITE", "sip:bob@example.com", "").replace("z9hG4bK74bf9", "z9hG4bK2").replace("38482", "2");
+    let called = world.receive(&caller, &again);
+    assert_eq!((called.len(), called[0].value("Route")), (1, Some("<sip:token1@192.0.2.31;lr;ob>")));
+}
+
 #[test]
 fn what_a_client_is_told() {
     let told = json!({"registrar": {

@@ -172,3 +172,20 @@ fn under_load_new_requests_of_strangers_wait_outside() {
     }
     assert_eq!(status(server.receive(CROOK, &invite(3, ""))), "INVITE", "it is over");
 }
+
+/// RFC 3261 §13.3.1.4: the callee sends its 2xx until the ACK comes, which a victim never sends.
+#[test]
+fn a_2xx_is_not_repeated_for_ever_to_a_stranger() {
+    let mut server = guarded(json!({}), "stateful");
+    let sent = server.send(ALICE, &invite(1, ""));
+    let forwarded = sent.iter().find(|sent| sent.what() == "INVITE").expect("forwarded").clone();
+    let accepted = answer(&forwarded, "200 OK", "b", "Contact: <sip:bob@192.0.2.200:5080>\n");
+    let passed: usize = (0..11).map(|_| server.send(BOB, &accepted).len()).sum();
+    assert_eq!((passed, server.count(Counter::AmplificationAvoided)), (4, 7), "a few may be lost");
+    let route = forwarded.value("Record-Route").expect("recorded");
+    let ack = request("ACK", "sip:bob@192.0.2.200:5080", &format!("Route: {route}"))
+        .replace("3848276298220188511", "call1")
+        .replace("z9hG4bK74bf9", "z9hG4bKack");
+    assert_eq!(status(server.receive(ALICE, &ack)), "ACK");
+    assert_eq!(server.send(BOB, &accepted).len(), 1, "now it is known that she receives");
+}

@@ -4,6 +4,7 @@ pub(crate) mod branch;
 pub(crate) mod context;
 pub(crate) mod flow;
 pub(crate) mod forward;
+pub(crate) mod gruu;
 pub(crate) mod hop;
 mod identity;
 pub(crate) mod request;

@@ -308,7 +308,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             transport: to.transport,
             sender: super::forward::Side { listener: sender, transport: recorded.transport, flow: leaves_by },
             receiver: (differs || leaves_by.is_some()).then_some(receiver),
-            record_route: leaving.record_route && makes_dialog(request),
+            record_route: makes_dialog(request) && (leaving.record_route || self.is_contact_ours()),
             fork,
             stateful: leaving.stateful,
             breadth,

@@ -4,19 +4,20 @@
 //! answered, whatever the rules say, so that whoever asks whether we live learns it; the rules of the configuration; then what is left is ours to look up, or to relay for somebody we know.
 
 use super::context::Target;
+use super::gruu::NotOurs;
 use super::hop::{Leaving, Next};
 use super::request::{Request, makes_transaction};
 use super::route::address;
 use crate::counter::Counter;
 use crate::path::Path;
-use crate::registrar::lookup::{UNSAID, by_preference, instance};
+use crate::registrar::gruu::Named;
+use crate::registrar::lookup::{UNSAID, by_preference, instance, instance_id};
 use crate::registrar::record::{Binding, Bindings};
 use crate::respond::Answer;
 use crate::routing::target::NextHop;
 use crate::routing::{Action, ForwardTo, Mode, RedirectTo, RouteKey, Rule};
 use crate::store::{Store, Table};
 use crate::turn::{Step, Turn};
-use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Method, SipUri, Uri};
 use std::collections::VecDeque;
 
@@ -33,7 +34,12 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             self.work.note(|| "inside a dialog: by the flow in its Route".into());
             let (next, record_route) = (Next::Path(flow), self.snapshot.record_route);
             let stateful = request.routed.stateful;
-            return self.forward(request, &Leaving::to(next, record_route, stateful));
+            let contact = match self.contact_of_gruu(request) {
+                Ok(contact) => contact,
+                Err(step) => return step,
+            };
+            let leaving = Leaving { uri: contact.as_deref(), ..Leaving::to(next, record_route, stateful) };
+            return self.forward(request, &leaving);
         }
         if request.routed.is_tampered {
             return self.refuse(403);
@@ -96,7 +102,12 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         self.work.note(|| format!("by its Route to {hop}"));
         let record_route = self.snapshot.record_route;
         let stateful = request.routed.stateful;
-        let mut leaving = Leaving { failover: true, ..Leaving::to(Next::Hop(&hop), record_route, stateful) };
+        let contact = match self.contact_of_gruu(request) {
+            Ok(contact) => contact,
+            Err(step) => return step,
+        };
+        let to = Leaving::to(Next::Hop(&hop), record_route, stateful);
+        let mut leaving = Leaving { uri: contact.as_deref(), failover: true, ..to };
         if uri.is_loose_router() {
             return self.forward(request, &leaving);
         }
@@ -104,7 +115,7 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         let mut last_route = std::mem::take(&mut self.work.uri);
         last_route.clear();
         last_route.push(b'<');
-        last_route.extend_from_slice(request.routed.uri);
+        last_route.extend_from_slice(contact.as_deref().unwrap_or(request.routed.uri));
         last_route.push(b'>');
         leaving.uri = Some(address.uri);
         leaving.last_route = &last_route;
@@ -231,9 +242,14 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             return self.refuse(416);
         };
         let mut value = std::mem::take(&mut self.work.value);
-        let step = self.read_bindings(&uri, &mut value).and_then(|()| {
+        let step = self.read_bindings(request, &uri, &mut value).and_then(|gruu| {
             let now = self.now.unix();
-            let bindings = by_preference(Bindings::read(&value).map_err(|_| self.refuse(500))?, now);
+            let mut bindings = by_preference(Bindings::read(&value).map_err(|_| self.refuse(500))?, now);
+            if let Some(gruu) = &gruu
+                && !gruu.select(&self.snapshot.registrar.gruu, &mut bindings)
+            {
+                return Err(self.unknown(request));
+            }
             let Some(&best) = bindings.first() else {
                 self.work.counters.count(Counter::LookupMisses);
                 return Err(match request.method {
@@ -265,6 +281,11 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
             for binding in &bindings[1..] {
                 let mut hop = None;
                 let Some(leaving) = to_binding(binding, &mut hop, record_route, true) else { continue };
+                // RFC 5627 §6.1: all are those of one instance.
+                if gruu.is_some() {
+                    others.push_back(Target::new(&leaving, 0, false));
+                    continue;
+                }
                 let client = instance(binding);
                 // RFC 5626 §7: "MUST NOT populate the target set with more than one contact with the same AOR and instance-id
                 // at a time"; the others stand by.
@@ -285,15 +306,23 @@ impl<'t, 'b, S: Store> Turn<'t, 'b, S> {
         step.unwrap_or_else(|step| step)
     }
 
-    /// Reads the record of an address-of-record; leaves `value` empty when there is none.
-    pub(crate) fn read_bindings(&mut self, uri: &SipUri<'_>, value: &mut Vec<u8>) -> Result<(), Step> {
-        let scratch = &mut self.work.scratch;
-        scratch.clear();
+    /// Reads the record that a URI means; leaves `value` empty when there is none. Tells of a GRUU which bindings are meant.
+    pub(crate) fn read_bindings(
+        &mut self,
+        request: &Request<'b>,
+        uri: &SipUri<'_>,
+        value: &mut Vec<u8>,
+    ) -> Result<Option<Named>, Step> {
         value.clear();
-        write_aor(&Uri::Sip(*uri), scratch);
-        match self.store.bindings().read(scratch, value) {
-            Ok(_) => Ok(()),
-            Err(_) => {
+        let mut aor = std::mem::take(&mut self.work.scratch);
+        aor.clear();
+        let bound = self.bound(uri, &mut aor);
+        let read = self.store.bindings().read(&aor, value);
+        self.work.scratch = aor;
+        match (bound, read) {
+            (Ok(gruu), Ok(_)) => Ok(gruu),
+            (Err(NotOurs), _) => Err(self.unknown(request)),
+            (Ok(_), Err(_)) => {
                 self.work.counters.count(Counter::StoreErrors);
                 Err(self.refuse(500))
             }
@@ -327,6 +356,8 @@ fn to_binding<'a>(
             Next::Hop(hop.insert(NextHop::of(&uri).ok()?))
         }
     };
+    // RFC 5627 §6.2: who answers with its GRUU sends later requests to us, and they are to come by the same way.
+    let record_route = record_route || !binding.path.is_empty() && instance_id(binding).is_some();
     Some(Leaving { uri: Some(binding.contact), path: binding.path, ..Leaving::to(next, record_route, stateful) })
 }
 

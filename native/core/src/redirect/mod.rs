@@ -30,10 +30,15 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         };
         let mut value = std::mem::take(&mut self.work.value);
         let mut lines = self.lines();
-        let read = self.read_bindings(&uri, &mut value).and_then(|()| {
+        let read = self.read_bindings(request, &uri, &mut value).and_then(|gruu| {
             let now = self.now.unix();
             let bindings = Bindings::read(&value).map_err(|_| self.refuse(500))?;
-            let found = by_preference(bindings, now);
+            let mut found = by_preference(bindings, now);
+            if let Some(gruu) = &gruu
+                && !gruu.select(&self.snapshot.registrar.gruu, &mut found)
+            {
+                return Err(self.unknown(request));
+            }
             for binding in found.iter().take(MOST_CONTACTS) {
                 lines.extend_from_slice(b"Contact: <");
                 lines.extend_from_slice(binding.contact);

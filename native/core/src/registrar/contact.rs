@@ -1,9 +1,11 @@
 //! The contacts of a REGISTER and how long each is to live. RFC 3261 §10.3 steps 6 and 7 (first half), §20.10, RFC 5626
 //! §6.
 
+use super::gruu::{GruuKey, Named};
 use super::{Answer, nat};
 use crate::path::Path;
 use dialplane_syntax::header::{Params, QValue, delta_seconds};
+use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{HeaderId, Message, NameAddr, Uri, Via};
 use std::net::IpAddr;
 use std::ops::Range;
@@ -71,6 +73,10 @@ pub(super) struct Reading<'a> {
     pub(super) flows: bool,
     /// Whether the client says that it knows RFC 5626.
     pub(super) outbound: bool,
+    /// The address-of-record.
+    pub(super) aor: &'a [u8],
+    /// Tells its GRUUs.
+    pub(super) gruu: &'a GruuKey,
     /// Top Via and source of a client that speaks to us directly, if NAT is looked at.
     pub(super) direct: Option<(&'a Via<'a>, &'a Path)>,
     /// Most bindings of an address-of-record.
@@ -149,6 +155,9 @@ impl Requested {
         let params = contact.params();
         let known = Known::read(&params)?;
         let expires = reading.expiry.interval(known.expires, reading.field)?;
+        if known.instance.is_some() && expires > 0 && leads_back(&uri, reading, text) {
+            return Err(Refusal::Answer(LEADS_BACK));
+        }
         let start = text.len();
         let mut flow = 0;
         if let Some(instance) = known.instance {
@@ -256,7 +265,9 @@ impl<'a> Known<'a> {
     }
 
     fn is(name: &[u8]) -> bool {
-        [&b"expires"[..], b"q", b"+sip.instance", b"reg-id"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        [&b"expires"[..], b"q", b"+sip.instance", b"reg-id", b"pub-gruu", b"temp-gruu"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
     }
 }
 
@@ -272,6 +283,17 @@ fn check_uri<'a>(contact: &NameAddr<'a>) -> Result<Uri<'a>, Refusal> {
         Some(IpAddr::V6(v6)) => v6.is_multicast(),
     };
     if everybody { Err(bad_request("Contact Is Not One Host")) } else { Ok(uri) }
+}
+
+/// RFC 5627 §5.1: a contact with an instance that is the address-of-record itself, a GRUU of it, or no SIP URI.
+fn leads_back(uri: &Uri<'_>, reading: &Reading<'_>, text: &mut Vec<u8>) -> bool {
+    let Uri::Sip(sip) = uri else { return true };
+    let end = text.len();
+    write_aor(uri, text);
+    let is_aor = sip.port.is_none() && text.get(end..) == Some(reading.aor);
+    text.truncate(end);
+    let gruu = sip.params.find(b"gr").and_then(|gr| Named::read(reading.gruu, sip.user.unwrap_or_default(), gr));
+    is_aor || matches!(gruu, Some(Named::Temporary { aor, .. }) if aor == reading.aor)
 }
 
 /// RFC 3261 §19.1.4.
@@ -305,6 +327,8 @@ pub(super) fn push_unfolded(value: &[u8], out: &mut Vec<u8>) {
 
 /// See [`super`].
 pub(super) const TOO_MANY: Answer = Answer { status: 403, reason: "Too Many Contacts" };
+/// RFC 5627 §5.1.
+const LEADS_BACK: Answer = Answer { status: 403, reason: "Contact Is No Contact" };
 /// RFC 5626 §6, §11.6.
 const NO_OUTBOUND: Answer = Answer { status: 439, reason: "First Hop Lacks Outbound Support" };
 /// Octets of a Contact URI. The longest seen in the field, with push parameters (RFC 8599), has some 600.

@@ -24,6 +24,15 @@ pub(crate) fn instance<'a>(binding: &Binding<'a>) -> Option<&'a [u8]> {
     binding.params.get(..end)
 }
 
+/// The instance of the client that made a binding, without quotation marks and angle brackets (RFC 5626 §4.1, RFC 5627 §3.1.1).
+pub(crate) fn instance_id<'a>(binding: &Binding<'a>) -> Option<&'a [u8]> {
+    let value = binding.params.strip_prefix(b";+sip.instance=\"")?;
+    let end = value.iter().position(|&octet| octet == b'"')?;
+    let value = value.get(..end)?;
+    let inner = value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(value);
+    (!inner.is_empty()).then_some(inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::{ALICE, START, World};

@@ -1,4 +1,4 @@
-//! Registrar: the bindings of an address-of-record. RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6 (how bindings compare).
+//! Registrar: the bindings of an address-of-record. RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6 (how bindings compare), RFC 5627 §5 ([`gruu`]).
 //!
 //! [`Registrar::handle`] takes a REGISTER through the steps of §10.3 and says what to answer; [`lookup`] finds where to
 //! send a request for a user. Records live in the shared store, which any worker may change; one REGISTER is one
@@ -21,6 +21,7 @@
 mod answer;
 mod contact;
 mod date;
+pub(crate) mod gruu;
 pub mod lookup;
 mod nat;
 mod process;
@@ -31,7 +32,7 @@ pub(crate) mod tests;
 mod update;
 
 pub use update::prune;
-pub(crate) use update::without_flow;
+pub(crate) use update::{Gone, without_flow};
 
 use crate::auth::{self, Authenticator};
 use crate::config::{Config, ConfigError};
@@ -102,6 +103,8 @@ pub struct Registrar {
     service_route: Vec<u8>,
     /// `Flow-Timer: …\r\n`, or nothing (RFC 5626 §6).
     flow_timer: Vec<u8>,
+    /// For temporary GRUUs (RFC 5627).
+    pub(crate) gruu: gruu::GruuKey,
 }
 
 /// Working space, kept so that nothing is allocated for a request.
@@ -164,6 +167,7 @@ impl Registrar {
                 bindings: config.limits.bindings,
                 service_route,
                 flow_timer,
+                gruu: Keys::derive(secret).gruu,
             }),
             _ => Err(errors),
         }

@@ -1,5 +1,6 @@
 //! Processing REGISTER requests. RFC 3261 §10.3: its steps in order, one function per step.
 
+use super::answer::Gruus;
 use super::contact::{self, Expiry, Reading, Refusal, Wanted, bad_request};
 use super::update::{self, Failure, Update};
 use super::{Answer, PathPolicy, Register, Registrar, Scratch, split_aor};
@@ -9,7 +10,7 @@ use crate::store::{Change, Nonces as _, Store, StoreError, Table as _};
 use dialplane_syntax::chars::write_decimal;
 use dialplane_syntax::header::option_tags;
 use dialplane_syntax::uri::write_aor;
-use dialplane_syntax::{HeaderId, SipUri, Uri};
+use dialplane_syntax::{HeaderId, Message, SipUri, Uri};
 
 impl Registrar {
     /// Processes a REGISTER.
@@ -25,8 +26,17 @@ impl Registrar {
         lines: &mut Vec<u8>,
         counters: &mut Counters,
     ) -> Answer {
-        let mut processing =
-            Processing { registrar: self, store, register, ours, scratch, lines, counters, outbound: false };
+        let mut processing = Processing {
+            registrar: self,
+            store,
+            register,
+            ours,
+            scratch,
+            lines,
+            counters,
+            outbound: false,
+            gruu: false,
+        };
         match processing.run() {
             Ok(()) => Answer::status(200),
             Err(answer) => answer,
@@ -45,6 +55,8 @@ struct Processing<'p, S, F> {
     counters: &'p mut Counters,
     /// Whether flows are registered, and the client must be told so. RFC 5626 §6.
     outbound: bool,
+    /// Whether the client wants GRUUs. RFC 5627 §5.2.
+    gruu: bool,
 }
 
 impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
@@ -86,8 +98,8 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         if !self.register.message.contains(HeaderId::REQUIRE) {
             return Ok(());
         }
-        let unknown =
-            option_tags(&self.register.message, HeaderId::REQUIRE).filter(|tag| !is_path(tag) && !is_outbound(tag));
+        let unknown = option_tags(&self.register.message, HeaderId::REQUIRE)
+            .filter(|tag| !is_path(tag) && !is_outbound(tag) && !is_gruu(tag));
         let mut separator: &[u8] = b"Unsupported: ";
         for tag in unknown.take(MOST_UNSUPPORTED) {
             self.lines.extend_from_slice(separator);
@@ -168,8 +180,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             }
             contact::push_unfolded(element.value, path);
         }
-        let supported = || option_tags(message, HeaderId::SUPPORTED).chain(option_tags(message, HeaderId::REQUIRE));
-        if self.registrar.path == PathPolicy::Supported && !supported().any(is_path) {
+        if self.registrar.path == PathPolicy::Supported && !supported(message).any(is_path) {
             return Err(Refusal::PathUnsupported);
         }
         Ok(())
@@ -179,7 +190,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
     fn contacts(&mut self) -> Result<Wanted, Refusal> {
         let Register { message, essentials, source, .. } = self.register;
         let registrar = self.registrar;
-        let Scratch { contacts, text, path, .. } = &mut *self.scratch;
+        let Scratch { contacts, text, path, aor, .. } = &mut *self.scratch;
         let field = message.expires().map_err(|_| bad_request("Malformed Expires"))?;
         // A second Via was written by a proxy, so the source is not the client.
         let mut vias = message.all(HeaderId::VIA);
@@ -193,15 +204,16 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             },
             field,
             flows: first_hop || keeps_flow(path),
-            outbound: option_tags(message, HeaderId::SUPPORTED)
-                .chain(option_tags(message, HeaderId::REQUIRE))
-                .any(is_outbound),
+            outbound: supported(message).any(is_outbound),
             // Whatever the configuration says of NAT, nobody can connect to a client's end of a connection.
             direct: (first_hop && path.is_empty() && (registrar.nat || source.transport.is_stream()))
                 .then_some((&essentials.via, *source)),
             most: registrar.bindings,
+            aor,
+            gruu: &registrar.gruu,
         };
         let wanted = contact::read(message, &reading, text, contacts);
+        self.gruu = supported(message).any(is_gruu);
         self.outbound = reading.outbound && contacts.iter().any(contact::Requested::is_flow);
         wanted
     }
@@ -307,14 +319,25 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
 
     /// Step 8.
     fn answer(&mut self) {
-        let Scratch { record, path, date, .. } = &mut *self.scratch;
-        super::answer::write(record, path, self.register.now.unix(), date, self.lines);
+        let Scratch { record, path, date, aor, .. } = &mut *self.scratch;
+        let is_secure = matches!(self.register.essentials.to.parsed_uri(), Ok(Uri::Sip(uri)) if uri.secure);
+        let gruus = self.gruu.then_some(Gruus { key: &self.registrar.gruu, aor, is_secure });
+        super::answer::write(record, path, gruus.as_ref(), self.register.now.unix(), date, self.lines);
         self.lines.extend_from_slice(&self.registrar.service_route);
         if self.outbound {
             self.lines.extend_from_slice(b"Require: outbound\r\n");
             self.lines.extend_from_slice(&self.registrar.flow_timer);
         }
     }
+}
+
+/// What the client says that it knows.
+fn supported<'b>(message: &Message<'b>) -> impl Iterator<Item = &'b [u8]> {
+    option_tags(message, HeaderId::SUPPORTED).chain(option_tags(message, HeaderId::REQUIRE))
+}
+
+fn is_gruu(tag: &[u8]) -> bool {
+    tag.eq_ignore_ascii_case(b"gruu")
 }
 
 fn is_path(tag: &[u8]) -> bool {

@@ -145,12 +145,25 @@ pub fn prune(present: &[u8], now: u64, next: &mut Vec<u8>) -> Change {
     tally.change()
 }
 
-/// Writes the record without the bindings that a connection was kept for: it is gone (RFC 5626 §5.3).
-pub(crate) fn without_flow(present: &[u8], connection: ConnectionId, next: &mut Vec<u8>) -> Change {
+/// A flow that is gone.
+#[derive(Clone, Debug)]
+pub(crate) enum Gone {
+    /// Our own connection to the client.
+    Connection(ConnectionId),
+    /// That of an edge proxy, which has put its flow token into this Path (RFC 5626 §5.1).
+    Edge(Box<[u8]>),
+}
+
+/// Writes the record without the bindings that a flow was kept for: it is gone (RFC 5626 §5.3).
+pub(crate) fn without_flow(present: &[u8], gone: &Gone, next: &mut Vec<u8>) -> Change {
     record::begin(next);
     let mut tally = Tally { count: 0, due: u64::MAX, urgent: true, changed: false, pruned: false };
     for stored in Bindings::readable(present) {
-        if stored.binding.received.is_some_and(|path| path.connection == connection) {
+        let is_gone = match gone {
+            Gone::Connection(connection) => stored.binding.received.is_some_and(|path| path.connection == *connection),
+            Gone::Edge(path) => stored.binding.path == &path[..],
+        };
+        if is_gone {
             tally.changed = true;
         } else {
             tally.keep(stored.binding.expires);

@@ -1,6 +1,12 @@
 //! An engine with a store in memory, for tests that speak SIP to it. Nothing here decides anything.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses its part; nobody reads it elsewhere")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    missing_docs,
+    reason = "each test file uses its part; nobody reads it elsewhere"
+)]
 
 use dialplane_core::config::Config;
 use dialplane_core::counter::Counter;

@@ -113,6 +113,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             request: Kept::from(self.message.bytes()),
             loop_hash: request.loop_hash,
             credit: self.message.bytes().len() as i64,
+            repeats: 0,
             branches: SmallVec::new(),
             targets: rest,
             group: 0,

@@ -113,6 +113,8 @@ pub(crate) struct Branch {
     pub given_up: bool,
     /// Where it went, if that has more than one address.
     pub target: Option<Box<Target>>,
+    /// Path of the binding that it went to, if that has one: names the flow at an edge proxy.
+    pub path: Option<Box<[u8]>>,
     /// For whoever wants to know how the target does.
     pub watch: Option<Watch>,
 }

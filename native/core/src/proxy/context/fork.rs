@@ -102,7 +102,8 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let patience = next.then(|| now + self.snapshot.patience_ms(request.method));
         let timer_c = now + timers.c;
         let cancel = Cancel::No;
-        let branch = Branch { client, word, to, timer_c, cancel, patience, given_up: false, target, watch: None };
+        let path = (!leaving.path.is_empty()).then(|| leaving.path.into());
+        let branch = Branch { client, word, to, timer_c, cancel, patience, given_up: false, target, path, watch: None };
         table.bind(branch.key(request.method), id, Part(number as u16 + 1));
         if let Some(context) = table.get_mut(id) {
             context.branches.push(branch);

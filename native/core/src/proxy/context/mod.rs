@@ -83,6 +83,8 @@ pub(crate) struct Context {
     loop_hash: u64,
     /// Octets that the sender sent us, less those that we sent to it.
     credit: i64,
+    /// 2xx that were sent on beyond the first, to an address that nothing is known of.
+    repeats: u8,
     branches: SmallVec<[Branch; 1]>,
     /// Targets not tried yet, in order.
     targets: VecDeque<Target>,

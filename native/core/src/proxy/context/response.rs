@@ -6,14 +6,14 @@ use super::watch::Saw;
 use super::wire::{AtHand, Wire};
 use super::{Client, Contexts, Kept, Server, Target};
 use crate::counter::Counter;
+use crate::guard::act;
 use crate::proxy::forward::frame;
 use crate::proxy::hop::{Leaving, Next};
-use crate::registrar::without_flow;
+use crate::registrar::{Gone, without_flow};
 use crate::routing::target::NextHop;
 use crate::store::{Change, Store, Table as _};
 use crate::turn::{Step, Turn};
 use dialplane_syntax::header::QValue;
-use dialplane_syntax::uri::write_aor;
 use dialplane_syntax::{Contacts, HeaderId, Method, Uri};
 use dialplane_transaction::table::Part;
 use dialplane_transaction::{SlotId, Taken, client_invite, client_non_invite, server_invite, server_non_invite};
@@ -114,6 +114,18 @@ impl<S: Store> Turn<'_, '_, S> {
         let Contexts { table, outputs, timers, .. } = &mut *self.contexts;
         let Some(context) = table.get_mut(id) else { return };
         let to = context.reply_to;
+        // A callee sends its 2xx eleven times if nobody acknowledges it (RFC 3261 §13.3.1.4). Who has not shown that he receives
+        // what we send may be somebody's victim; a few lost datagrams are made up for all the same.
+        if !context.server.is_open()
+            && !to.transport.is_stream()
+            && !act::is_known(self.snapshot, self.store, to.peer.ip(), self.now)
+        {
+            if context.repeats == MOST_REPEATS {
+                self.work.counters.count(Counter::AmplificationAvoided);
+                return;
+            }
+            context.repeats += 1;
+        }
         let mut wire = Wire::new(self.out, outputs, to);
         match &mut context.server {
             Server::Invite(machine) => {
@@ -166,15 +178,22 @@ impl<S: Store> Turn<'_, '_, S> {
         self.desk().settle(id);
     }
 
-    /// RFC 5626 §5.3, §7: the connection of a client is gone, and so are the bindings that were made by it.
+    /// RFC 5626 §5.3, §7: the connection of a client is gone, ours or that of the edge proxy that says so, and so are the
+    /// bindings that were made by it.
     fn forget_flow(&mut self, id: SlotId, place: usize) {
-        let to = self.contexts.branch(id, place).map(|branch| branch.to);
-        let Some(connection) = to.map(|to| to.connection).filter(|it| it.worker().is_some()) else { return };
+        let Some(branch) = self.contexts.branch(id, place) else { return };
+        let gone = match branch.path.take() {
+            Some(path) => Gone::Edge(path),
+            None if branch.to.connection.worker().is_some() => Gone::Connection(branch.to.connection),
+            None => return,
+        };
         let forgotten = self.desk().with_request(id, |turn| {
             let Some(uri) = turn.reread(id).and_then(|request| request.sip_uri()) else { return Ok(Change::Keep) };
             let mut aor = Vec::new();
-            write_aor(&Uri::Sip(uri), &mut aor);
-            turn.store.bindings().update(&aor, &mut |present, next| without_flow(present, connection, next))
+            if turn.bound(&uri, &mut aor).is_err() {
+                return Ok(Change::Keep);
+            }
+            turn.store.bindings().update(&aor, &mut |present, next| without_flow(present, &gone, next))
         });
         match forgotten {
             Some(Ok(Change::Keep)) | None => {}
@@ -244,5 +263,7 @@ impl<S: Store> Turn<'_, '_, S> {
     }
 }
 
+/// 2xx beyond the first that go to an address that nothing is known of.
+const MOST_REPEATS: u8 = 3;
 /// Contacts of one 3xx that are followed.
 const MOST_FOLLOWED: usize = 10;

@@ -135,7 +135,7 @@ fn what_is_refused_before_and_after_the_challenge() {
         (&[CONTACT, "Expires: soon"], 400, 400),
         (&[CONTACT, "Expires: 5"], 401, 423),
         (&[CONTACT, proxies], 401, 421),
-        (&[CONTACT, "Require: gruu"], 420, 420),
+        (&[CONTACT, "Require: pigeon"], 420, 420),
     ] {
         let mut world = biloxi();
         assert_eq!(world.handle(&bob(1, fields)).0.status, before, "{fields:?}");

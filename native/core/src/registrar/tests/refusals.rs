@@ -20,7 +20,7 @@ fn refusals() {
         ("no SIP URI in To", &["To: isbn:2983792873"], 400),
         ("tel in To", &["To: <tel:+1-972-555-2222>"], 400),
         ("bad To", &["To: <sip:alice@exa mple.com>"], 400),
-        ("extension required", &["Require: gruu"], 420),
+        ("extension required", &["Require: pigeon"], 420),
         ("lone star", &["Contact: *"], 400),
         ("star with an expiry", &["Contact: *", "Expires: 600"], 400),
         ("star and another", &["Contact: *, <sip:a@192.0.2.1>", "Expires: 0"], 400),
@@ -81,8 +81,8 @@ fn request_uris() {
 
 #[test]
 fn unsupported_extensions_are_named() {
-    let (answer, lines) = World::new().handle(&register(&["Require: path, gruu", "Require: PATH,,outbound,foo"]));
-    assert_eq!((answer.status, lines), (420, vec!["Unsupported: gruu, foo".to_owned()]));
+    let (answer, lines) = World::new().handle(&register(&["Require: path, pigeon", "Require: PATH,,outbound,foo"]));
+    assert_eq!((answer.status, lines), (420, vec!["Unsupported: pigeon, foo".to_owned()]));
     let many: Vec<_> = (0..2000).map(|number| format!("o{number}")).collect();
     let (answer, lines) = World::new().handle(&register(&[&format!("Require: {}", many.join(","))]));
     assert_eq!(answer.status, 420);
