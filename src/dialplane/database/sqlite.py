@@ -177,7 +177,9 @@ class SqliteDatabase(Database):
     async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.to_thread(work)
-        except (SqliteError, OSError, ValueError) as error:
+        except OSError as error:
+            raise DatabaseError(f"database {self.name}: {error.strerror}") from error
+        except (SqliteError, ValueError) as error:
             raise DatabaseError(f"database {self.name}: {error}") from error
 
 
@@ -201,15 +203,15 @@ def write_bindings(inside: Connection, gone: Sequence[IdRange], rows: Sequence[B
 
 
 def _open(path: Path) -> Connection:
-    is_new = not path.exists()
+    # Digests are in it: never readable to others, not even before its tables are there.
+    if not path.exists():
+        path.touch(0o600)
     connection = Connection(str(path), BUSY_TIMEOUT)
     try:
         # What is acknowledged to the store has to survive a power cut: one fsync for each batch.
         connection.script("PRAGMA synchronous = FULL")
         connection.script(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         transact(connection, _complete)
-        if is_new:
-            path.chmod(0o600)
     except BaseException:
         connection.close()
         raise
