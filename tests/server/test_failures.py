@@ -88,7 +88,7 @@ def database_of_somebody_else(server: Server) -> Iterator[str]:
     before = server.head
     server.head = before.replace("sqlite:dialplane.db", f"sqlite:{folder}/x.db")
     server.write("")
-    yield f"database {folder}/x.db: unable to open database file: {folder}/x.db"
+    yield f"database {folder}/x.db: Permission denied"
     server.head = before
     server.write("")
 
