@@ -56,7 +56,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
         "auth": {"realm": None, "algorithms": ["SHA-256"], "nonce_lifetime": 300, "register": False, "calls": False},
         "registrar": {
             "default_expires": 3600, "min_expires": 60, "max_expires": 7200, "path": "supported", "nat": "auto",
-        "service_route": [], "flow_timer": 0,
+        "service_route": [], "flow_timer": 0, "gruu": False,
         },
         "proxy": {"record_route": False, "trusted": [], "relay": True, "recurse": False, "patience": 3.0, "ring": 30.0},
         "dns": {"servers": [], "timeout": 2.0, "attempts": 2, "longest": 86400.0, "stale": 3600.0, "avoid": 30.0},

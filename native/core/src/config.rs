@@ -109,6 +109,7 @@ mirror! {
         nat: String,
         service_route: Vec<String>,
         flow_timer: u32,
+        gruu: bool,
     }
     Proxy {
         record_route: bool,

@@ -10,7 +10,7 @@ const DESK: &str = "192.0.2.201:5060";
 const MOBILE: &str = "192.0.2.202:5060";
 
 fn server() -> Server {
-    Server::new(json!({}))
+    Server::new(json!({"registrar": {"gruu": true}}))
 }
 
 /// REGISTER of a telephone of Bob's; the answer.
@@ -104,7 +104,7 @@ fn a_telephone_that_was_started_anew() {
 /// §6.1: inside a dialog the Route says which way, the GRUU whom; §5.1: what cannot be registered.
 #[test]
 fn inside_a_dialog_and_in_a_registration() {
-    let mut server = Server::new(json!({"proxy": {"record_route": true}}));
+    let mut server = Server::new(json!({"registrar": {"gruu": true}, "proxy": {"record_route": true}}));
     let (public, temporary) = gruus(&register(&mut server, DESK, 1, "desk", "Supported: gruu"), DESK);
     let called = call(&mut server, &public, 1);
     let route = called[0].value("Record-Route").expect("recorded").to_owned();

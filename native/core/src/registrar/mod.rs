@@ -103,7 +103,9 @@ pub struct Registrar {
     service_route: Vec<u8>,
     /// `Flow-Timer: …\r\n`, or nothing (RFC 5626 §6).
     flow_timer: Vec<u8>,
-    /// For temporary GRUUs (RFC 5627).
+    /// Whether GRUUs are given to those who ask for them (RFC 5627).
+    gives_gruus: bool,
+    /// For temporary ones.
     pub(crate) gruu: gruu::GruuKey,
 }
 
@@ -167,6 +169,7 @@ impl Registrar {
                 bindings: config.limits.bindings,
                 service_route,
                 flow_timer,
+                gives_gruus: registrar.gruu,
                 gruu: Keys::derive(secret).gruu,
             }),
             _ => Err(errors),
