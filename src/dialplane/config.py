@@ -171,8 +171,8 @@ class Registrar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     flow_timer: Annotated[int, Meta(ge=0, le=86400)] = 0
     """Seconds in which clients with Outbound (RFC 5626) are told to send a keep-alive (Flow-Timer); 0 tells nothing."""
     gruu: bool = False
-    """Give clients that ask for it URIs of their own (GRUU, RFC 5627). Their peers then send to ``user@domain`` inside of
-    calls: the domain must lead here by DNS from wherever they are, or ``record_route`` be on."""
+    """Give clients that ask for it URIs of their own (GRUU, RFC 5627). Their peers then send to ``user@domain`` inside
+    of calls: the domain must lead here by DNS from wherever they are, or ``record_route`` be on."""
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
