@@ -142,8 +142,24 @@ def test_mistakes(run: Run, words: tuple[str, ...], status: ExitStatus, text: st
 
 def test_ctrl_c_ends_it_in_order(server: str) -> None:
     """Calls that stand for an hour are hung up; nobody waits for them."""
-    command = [sys.executable, "-m", "dialplane", "bench", "call", server, "--domain", "example.com", "--host", HOST]
-    command += ["--users", "late{0..9}", "--hold", "3600", "--seconds", "600", "--rate", "20", "--max-lag", "5000"]
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and what they start inherits that.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "dialplane", "bench", "call", server]
+    command += [
+        "--domain",
+        "example.com",
+        "--host",
+        HOST,
+        "--users",
+        "late{0..9}",
+        "--hold",
+        "3600",
+        "--seconds",
+        "600",
+        "--rate",
+        "20",
+        "--max-lag",
+        "5000",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
         assert running.stderr is not None
         assert "open" in running.stderr.readline()
