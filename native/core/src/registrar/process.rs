@@ -99,7 +99,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
             return Ok(());
         }
         let unknown = option_tags(&self.register.message, HeaderId::REQUIRE)
-            .filter(|tag| !is_path(tag) && !is_outbound(tag) && !(self.registrar.gives_gruus && is_gruu(tag)));
+            .filter(|tag| !(is_path(tag) || is_outbound(tag) || self.registrar.gives_gruus && is_gruu(tag)));
         let mut separator: &[u8] = b"Unsupported: ";
         for tag in unknown.take(MOST_UNSUPPORTED) {
             self.lines.extend_from_slice(separator);
