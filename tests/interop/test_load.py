@@ -51,14 +51,15 @@ def calls(sipp: Sipp) -> Iterator[Process]:
 
 
 def replaced(server: Server, part: str, pid: int) -> bool:
-    """Whether another process stands in for this one."""
+    """Whether another process stands in for this one. The spare, which comes a little later, looks like a worker."""
     now = server.processes()[part]
-    return pid not in now and len(now) == (server.setup.workers if part == "worker" else 1)
+    return pid not in now and len(now) >= (server.setup.workers if part == "worker" else 1)
 
 
 def kill(server: Server, part: str, number: int) -> None:
     """SIGKILL to one process of a part; returns when it has a successor."""
-    running = server.processes()[part]
+    # The youngest may be the spare.
+    running = server.processes()[part][: server.setup.workers if part == "worker" else 1]
     victim = running[number % len(running)]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: replaced(server, part, victim))

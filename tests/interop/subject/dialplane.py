@@ -62,8 +62,12 @@ class Dialplane:
         if first:
             self._import_users()
         command = [sys.executable, "-m", "dialplane", "serve", self._configuration]
-        self._process = Process(command, self._folder / "dialplane.log")
+        log = self._folder / "dialplane.log"
+        written = len(log.read_text(errors="replace")) if log.exists() else 0
+        self._process = Process(command, log)
         wait_until_answering(self.setup, self._process)
+        # One worker answers before the others are there, and what is for them waits.
+        self._process.wait_for('"event": "ready"', seconds=20, start=written)
 
     def stop(self) -> None:
         """SIGTERM to the supervisor."""
