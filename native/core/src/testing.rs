@@ -9,7 +9,7 @@ use crate::guard::SourceTable;
 use crate::store::{Change, NonceId, NonceUse, Nonces, Store, StoreError, Table, TargetHealth};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All tables empty. See [`Store`].
 #[derive(Debug, Default)]
@@ -29,38 +29,6 @@ pub struct MemoryStore {
 }
 
 impl Store for MemoryStore {
-    type Table = MemoryTable;
-    type Nonces = MemoryNonces;
-    type Health = MemoryHealth;
-    type Words = Box<[AtomicU64]>;
-
-    fn bindings(&self) -> &MemoryTable {
-        &self.bindings
-    }
-
-    fn credentials(&self) -> &MemoryTable {
-        &self.credentials
-    }
-
-    fn nonces(&self) -> &MemoryNonces {
-        &self.nonces
-    }
-
-    fn health(&self) -> &MemoryHealth {
-        &self.health
-    }
-
-    fn sources(&self) -> &SourceTable<Box<[AtomicU64]>> {
-        &self.sources
-    }
-
-    fn calls(&self) -> &CallTable<Box<[AtomicU64]>> {
-        &self.calls
-    }
-}
-
-/// One that the engine has and a test looks into.
-impl Store for Arc<MemoryStore> {
     type Table = MemoryTable;
     type Nonces = MemoryNonces;
     type Health = MemoryHealth;

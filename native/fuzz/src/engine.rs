@@ -42,16 +42,14 @@ static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
 });
 
 struct Server {
-    engine: Engine<Arc<MemoryStore>>,
-    store: Arc<MemoryStore>,
+    engine: Engine<MemoryStore>,
     now: Now,
 }
 
 impl Server {
     fn new() -> Self {
         let now = Now { monotonic_ms: 1000, unix_ms: EPOCH_MS };
-        let store = Arc::new(MemoryStore::default());
-        Self { engine: Engine::new(Arc::clone(&SNAPSHOT), Arc::clone(&store), WorkerId(0), 1, now), store, now }
+        Self { engine: Engine::new(Arc::clone(&SNAPSHOT), MemoryStore::default(), WorkerId(0), 1, now), now }
     }
 
     /// What leaves because of one datagram.
@@ -168,7 +166,7 @@ pub fn registrations(data: &[u8]) {
 }
 
 fn record(server: &Server) -> Vec<u8> {
-    server.store.bindings.value(b"alice@example.com").unwrap_or_default()
+    server.engine.store().bindings.value(b"alice@example.com").unwrap_or_default()
 }
 
 /// The status of an answer, whose contacts are in order.

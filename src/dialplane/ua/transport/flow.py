@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeAlias
 
 from dialplane.ua.errors import UnreachableError
@@ -14,7 +15,7 @@ class FlowError(UnreachableError):
     """The flow is gone or does not take the message."""
 
 
-class Flow:
+class Flow(ABC):
     """One way. It never changes; a connection that is lost is a flow that failed."""
 
     transport: str
@@ -26,13 +27,15 @@ class Flow:
     """Host and port of a Contact by which we are reached, and the transport as a URI parameter when it is not UDP."""
     is_secure = False
 
+    @abstractmethod
     def send(self, data: bytes) -> None:
         """Sends one message. Raises :class:`FlowError` when that is certainly in vain."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keep_alive(self) -> None:
         """Sends what keeps NAT bindings open and shows whether the peer lives. RFC 5626 §3.5."""
 
+    @abstractmethod
     def close(self) -> None:
         """Ends a connection; a datagram flow has none."""
 

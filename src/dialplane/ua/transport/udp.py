@@ -45,6 +45,9 @@ class UdpFlow(Flow):
         """CRLF CRLF keeps the binding in a NAT open; nobody answers it."""
         self.send(b"\r\n\r\n")
 
+    def close(self) -> None:
+        """Nothing to end: the socket is everybody's."""
+
 
 class UdpSocket(asyncio.DatagramProtocol):
     """A bound socket and the flows of its peers."""

@@ -69,6 +69,9 @@ class WebSocketFlow(Flow):
             raise FlowError(f"the WebSocket connection to {joined(*self.remote)} is closed")
         self._waiting.put_nowait(data)
 
+    def keep_alive(self) -> None:
+        """The connection pings by itself (RFC 6455 §5.5.2)."""
+
     def close(self) -> None:
         """Closes without waiting for the peer."""
         if self._first is not None:
