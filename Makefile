@@ -24,6 +24,10 @@ FUZZ_SECONDS ?= 60
 STEERING ?= auto
 # Where `make capi` puts header, libraries and pkg-config file.
 PREFIX ?= $(CURDIR)/.build/capi
+# A CPython without a lock, and what of the tests needs nothing but dialplane_native.
+FREE_THREADED ?= python3.14t
+UNLOCKED := $(CURDIR)/.build/free-threaded
+PARSER_TESTS := $(addprefix tests/native/test_,$(addsuffix .py,alone build capture corpora editor errors framer message properties values))
 # Under test in `make interop` and `make hostile`: dialplane or kamailio (the control).
 SUBJECT ?= dialplane
 export DIALPLANE_SUBJECT ?= $(SUBJECT)
@@ -36,7 +40,7 @@ KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.p
 CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
-.PHONY: help serve test test-rust test-python lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser check \
+.PHONY: help serve test test-rust test-python test-free-threaded lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser instructions check \
 	deps-debian environment steering docs clean tools
 
 help:  ## Show this list
@@ -55,6 +59,13 @@ test-rust: tools
 
 test-python: build
 	$(PYTEST) tests --ignore=tests/interop --ignore=tests/hostile $(PYTEST_FLAGS)
+
+test-free-threaded: tools  ## Run the parser's tests on a CPython without a lock (FREE_THREADED=python3.14t)
+	test -x $(UNLOCKED)/bin/python || $(FREE_THREADED) -m venv $(UNLOCKED)
+	$(UNLOCKED)/bin/python -m pip install --quiet --disable-pip-version-check "maturin>=1.9,<2" pytest pytest-asyncio pytest-timeout hypothesis
+	PATH="$(UNLOCKED)/bin:$$PATH" MATURIN_PEP517_ARGS="--locked" $(UNLOCKED)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --force-reinstall ./native
+	$(UNLOCKED)/bin/python -m pytest $(PARSER_TESTS) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.lock tools  ## Check format and lints: rustfmt, clippy, ruff
 	for folder in $(CRATES); do (cd $$folder && $(CARGO) fmt --all --check && \
@@ -111,6 +122,11 @@ miri: tools  ## Run the tests of the parser's scanner under Miri (needs nightly 
 
 bench-parser: build  ## Measure the parser beside other parsers in Rust, C and Cython, and render docs/parser.md
 	$(BIN)/python -m benchmarks.parser.run
+
+instructions: tools  ## Count the instructions of the parser in Rust and C; more than 3 % above the committed ones is an error
+	@command -v valgrind >/dev/null || { echo "valgrind is needed (make deps-debian)" >&2; exit 1; }
+	cd native && $(CARGO) bench --quiet --locked --package dialplane-syntax --bench instructions
+	$(PYTHON) -m benchmarks.parser.run --check --language C
 
 docs: tools  ## Build the Rust documentation; every warning is an error
 	cd native && RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

@@ -1,8 +1,11 @@
-"""Measures the parsers side by side: python -m benchmarks.parser.run [--render] [--language LANGUAGE ...].
+"""Measures the parsers side by side: python -m benchmarks.parser.run [--render | --check] [--language LANGUAGE ...].
 
 Time is the least of many batches; instructions are the difference of two runs under valgrind, divided by the rounds
 between. The results go to results/native.tsv; with --render the committed ones become the tables of docs/parser.md. For
 Cython the dialplane_native that is installed is measured: it has to be a release build, as `make build` makes it.
+
+With --check the instructions of dialplane alone are counted and compared with the committed ones: exit status 1 when
+they have grown by more than three per cent.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ LANGUAGES = ("Rust", "C", "Cython")
 LEVELS = ("index", "typical", "every")
 C_PEERS = {"libosip2": ("osip.c", "libosip2"), "sofia-sip": ("sofia.c", "sofia-sip-ua")}
 ROUNDS = 500
+OURS = ("dialplane", "dialplane-syntax")
+#: By how much the instructions may grow before --check complains.
+TOLERANCE = 0.03
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,18 @@ class Program:
     command: tuple[str, ...]
 
     def measure(self, message: str, level: str) -> Row | None:
-        command = [*self.command, str(HERE / "messages" / f"{message}.sip"), level]
-        timed = subprocess.run(command, capture_output=True, text=True, check=False)
+        timed = subprocess.run(self.line(message, level), capture_output=True, text=True, check=False)
         if timed.returncode:
             return None
-        counted = (_count([*command, str(2 * ROUNDS)]) - _count([*command, str(ROUNDS)])) // ROUNDS
+        counted = self.count(message, level)
         return Row(self.language, self.library, self.version, message, level, float(timed.stdout), counted)
+
+    def count(self, message: str, level: str) -> int:
+        line = self.line(message, level)
+        return (_count([*line, str(2 * ROUNDS)]) - _count([*line, str(ROUNDS)])) // ROUNDS
+
+    def line(self, message: str, level: str) -> list[str]:
+        return [*self.command, str(HERE / "messages" / f"{message}.sip"), level]
 
 
 def _count(command: list[str]) -> int:
@@ -79,7 +91,7 @@ def _version(crate: str) -> str:
     return found[1] if found else "?"
 
 
-def build(folder: Path, languages: list[str]) -> Iterator[Program]:
+def build(folder: Path, languages: list[str], *, peers: bool = True) -> Iterator[Program]:
     """Compile what is needed into a folder."""
     if "Rust" in languages:
         target = os.environ.get("CARGO_TARGET_DIR", str(HERE / "rust" / "target"))
@@ -92,7 +104,7 @@ def build(folder: Path, languages: list[str]) -> Iterator[Program]:
         subprocess.run([ROOT / "native" / "capi" / "install.sh", folder], check=True)
         ours = ["-I", str(folder / "include"), str(folder / "lib" / "libdialplane.a"), "-lpthread", "-ldl", "-lm"]
         yield _compile(folder, "dialplane", _version("dialplane-syntax"), "dialplane.c", ours)
-        for library, (source, package) in C_PEERS.items():
+        for library, (source, package) in C_PEERS.items() if peers else ():
             flags = subprocess.check_output(["pkg-config", "--cflags", "--libs", package], text=True).split()
             version = subprocess.check_output(["pkg-config", "--modversion", package], text=True).strip()
             yield _compile(folder, library, version, source, flags)
@@ -134,6 +146,24 @@ def measure(languages: list[str]) -> None:
     lines += ["\t".join(str(value) for value in vars(row).values()) for row in measured]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines) + "\n")
+
+
+def check(languages: list[str]) -> list[str]:
+    """What needs more instructions than the committed results say, in words."""
+    known = {(row.language, row.library, row.message, row.level): row.instructions for row in read()}
+    grown = []
+    with tempfile.TemporaryDirectory() as folder:
+        for program in build(Path(folder), languages, peers=False):
+            if program.library not in OURS:
+                continue
+            for message in MESSAGES:
+                for level in LEVELS:
+                    before = known[program.language, program.library, message, level]
+                    now = program.count(message, level)
+                    print(f"{program.language} {message} {level}: {now:,} instructions, {before:,} before")
+                    if now > before * (1 + TOLERANCE):
+                        grown.append(f"{program.language} {message} {level}")
+    return grown
 
 
 def read() -> list[Row]:
@@ -179,7 +209,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--render", action="store_true", help="render the committed results only")
     parser.add_argument("--language", action="append", choices=LANGUAGES, help="only this one; the other results stay")
+    parser.add_argument("--check", action="store_true", help="only count; exit status 1 when instructions have grown")
     options = parser.parse_args()
+    if options.check:
+        if grown := check(options.language or list(LANGUAGES)):
+            sys.exit(f"more instructions than {RESULTS.name} says: {', '.join(grown)}")
+        return
     if not options.render:
         measure(options.language or list(LANGUAGES))
     render()

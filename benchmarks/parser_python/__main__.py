@@ -9,17 +9,20 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.machine import facts
-from benchmarks.parser_python import capture, readers
+from benchmarks.parser_python import capture, instructions, readers
 
 if TYPE_CHECKING:
     from benchmarks.parser_python.readers import Reader
 
 RESULTS = Path(__file__).parents[1] / "results"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "parser-python.md"
+START, END = "<!-- results -->\n", "<!-- end of results -->"
 GIGABYTE = 1_000_000_000
 #: Seconds that one reader reads in one round.
 SLICE = 0.01
@@ -71,6 +74,11 @@ def render(result: dict[str, Any]) -> str:
                 ours = min(min(rounds) for name, rounds in times.items() if name.startswith("dialplane"))
                 cells.append(f"{least:,.0f} ({least / ours:.1f})")
             lines.append(f"| {reader} | " + " | ".join(cells) + " |")
+    counts = result.get("instructions", {})
+    for job, readers_of_job in counts.items():
+        least = min(count for name, count in readers_of_job.items() if name.startswith("dialplane"))
+        lines += ["", f"| {job}, {instructions.MESSAGE} | instructions |", "|---|--:|"]
+        lines += [f"| {name} | {count:,} ({count / least:.1f}) |" for name, count in readers_of_job.items()]
     if result["capture"]:
         large = result["capture"]
         lines += [
@@ -90,8 +98,11 @@ def main() -> None:
     parser.add_argument("--capture-rounds", type=int, default=3)
     parser.add_argument("--folder", help="where the capture is written for the time of the measurement")
     parser.add_argument("--render", action="store_true", help="only render the raw results that are there")
+    parser.add_argument("--check", action="store_true", help="only count instructions: exit status 1 when they grew")
     parser.add_argument("--output", type=Path, default=RESULTS / "parser-python.json")
     options = parser.parse_args()
+    if options.check:
+        sys.exit(check(json.loads(options.output.read_text())))
     if not options.render:
         size = int(options.gigabytes * GIGABYTE)
         names = ["dialplane-native", "sippy", "sipmessage"]
@@ -99,13 +110,34 @@ def main() -> None:
             "machine": facts(),
             "versions": {name: version for name in names if (version := installed(name))},
             "parse": measure(options.rounds),
+            "instructions": instructions.measure(),
             "capture": capture.measure(readers.native, size, options.capture_rounds, options.folder) if size else None,
         }
         options.output.parent.mkdir(exist_ok=True)
         options.output.write_text(json.dumps(result, indent=1) + "\n")
     table = render(json.loads(options.output.read_text()))
     options.output.with_suffix(".md").write_text(table)
+    if options.output == RESULTS / "parser-python.json":
+        write_document(table)
     print(table)
+
+
+def write_document(table: str) -> None:
+    """Puts the tables without their title between the marks in the document."""
+    before, rest = DOCUMENT.read_text().split(START)
+    DOCUMENT.write_text(before + START + table.partition("\n\n")[2] + END + rest.split(END)[1])
+
+
+def check(committed: dict[str, Any]) -> int:
+    """Compares the instructions of this dialplane with the committed ones; the exit status."""
+    machine, here = committed["machine"], facts()
+    if machine["python"] != here["python"]:
+        print(f"counted with Python {machine['python']}, this is {here['python']}", file=sys.stderr)
+        return 2
+    grown = instructions.grown(committed["instructions"], instructions.measure(ours=True))
+    for line in grown:
+        print(line, file=sys.stderr)
+    return 1 if grown else 0
 
 
 def installed(name: str) -> str | None:

@@ -47,10 +47,34 @@ def dialplane(data: bytes) -> Typical:
     )
 
 
+def dialplane_message_essentials(data: bytes) -> Typical:
+    """The same values and four more, in one call; the message can be asked for more."""
+    found = native.parse(data).essentials()
+    return (
+        found.method,
+        found.uri,
+        found.branch,
+        found.from_tag,
+        found.to_uri,
+        found.call_id,
+        found.cseq,
+        found.max_forwards,
+    )
+
+
 def dialplane_essentials(data: bytes) -> Typical:
-    """The same values and four more, in one call."""
-    method, _, uri, branch, _, from_tag, to_uri, _, call_id, cseq, _, max_forwards = native.parse(data).essentials()
-    return method, uri, branch, from_tag, to_uri, call_id, cseq, max_forwards
+    """The same in one call."""
+    found = native.essentials(data)
+    return (
+        found.method,
+        found.uri,
+        found.branch,
+        found.from_tag,
+        found.to_uri,
+        found.call_id,
+        found.cseq,
+        found.max_forwards,
+    )
 
 
 def bare_str(data: bytes) -> Typical:
@@ -141,7 +165,8 @@ Reader = Callable[[bytes], Any]
 CANDIDATES: dict[str, list[tuple[Any, str, Reader]]] = {
     "typical fields": [
         (native, "dialplane, attributes", dialplane),
-        (native, "dialplane, essentials()", dialplane_essentials),
+        (native, "dialplane, parse(data).essentials()", dialplane_message_essentials),
+        (native, "dialplane, essentials(data)", dialplane_essentials),
         (str, "bare str methods", bare_str),
         (BytesHeaderParser, "email.parser", email_parser),
         (sippy, "sippy", sippy_typed),

@@ -116,9 +116,9 @@ def test_columns() -> None:
     assert statuses == [None, 180, None, None]
     assert branches == [packet.message.top_via.branch for packet in batch]
     assert times == [packet.time for packet in batch]
-    names = Essentials._fields
+    names = Essentials.__match_args__
     rows = list(zip(*batch.columns(*names), strict=True))
-    assert rows == [packet.message.essentials() for packet in batch]
+    assert rows == [tuple(packet.message.essentials()) for packet in batch]
     travel = ("number", "time", "source", "destination", "transport")
     assert list(zip(*batch.columns(*travel), strict=True)) == [
         tuple(getattr(packet, name) for name in travel) for packet in batch
@@ -135,7 +135,7 @@ def test_columns() -> None:
 def test_columns_of_what_cannot_be_read() -> None:
     bare = b"OPTIONS sip:a@b SIP/2.0\r\nCSeq: x\r\n\r\n"
     (batch,) = parse_many(bare, ends=[len(bare)])
-    row = [column[0] for column in batch.columns(*Essentials._fields)]
+    row = [column[0] for column in batch.columns(*Essentials.__match_args__)]
     assert row == ["OPTIONS", None, "sip:a@b", *[None] * 9]
 
 

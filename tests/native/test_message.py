@@ -26,6 +26,7 @@ from dialplane_native import (
     Rejection,
     Uri,
     Via,
+    essentials,
     parse,
     validate,
 )
@@ -33,6 +34,7 @@ from dialplane_native import (
 from .samples import ALL, INVITE, REGISTER, RINGING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 INVITE_VALUES: dict[str, object] = {
@@ -255,9 +257,43 @@ def test_essentials() -> None:
     ringing = parse(RINGING).essentials()
     assert isinstance(ringing, Essentials)
     assert (ringing.method, ringing.status, ringing.uri, ringing.to_tag) == (None, 180, None, "a6c85cf")
-    with pytest.raises(MissingFieldError) as caught:
-        parse(b"OPTIONS sip:a@b SIP/2.0\r\n\r\n").essentials()
-    assert caught.value.header == "Via"
+
+
+@pytest.mark.parametrize("data", ALL)
+def test_essentials_of_octets_are_those_of_the_message(data: bytes) -> None:
+    values = essentials(data)
+    assert values == parse(data).essentials()
+    assert essentials(bytearray(b"?" + data)[1:]) == essentials(memoryview(data)) == values
+
+
+@pytest.mark.parametrize("read", [essentials, lambda data, **limits: parse(data, **limits).essentials()])
+def test_essentials_that_cannot_be_read(read: Callable[..., Essentials]) -> None:
+    with pytest.raises(MissingFieldError) as missing:
+        read(b"OPTIONS sip:a@b SIP/2.0\r\n\r\n")
+    assert missing.value.header == "Via"
+    with pytest.raises(FieldError) as malformed:
+        read(INVITE.replace(b"314159 INVITE", b"x INVITE"))
+    assert (malformed.value.header, malformed.value.offset) == ("CSeq", INVITE.index(b"CSeq"))
+    with pytest.raises(ParseError):
+        read(INVITE, limits=Limits(message=10))
+    with pytest.raises(TypeError):
+        read("INVITE sip:a@b SIP/2.0\r\n\r\n")
+
+
+def test_essentials_are_a_value() -> None:
+    invite, ringing = essentials(INVITE), essentials(RINGING)
+    assert Essentials(*invite) == invite == pickle.loads(pickle.dumps(invite))
+    assert len({invite, essentials(INVITE), ringing}) == 2
+    assert invite != ringing
+    assert invite != tuple(invite)
+    assert eval(repr(invite)) == invite
+    with pytest.raises(AttributeError):
+        invite.method = "BYE"  # type: ignore[misc]
+    match ringing:
+        case Essentials(method=None, status=int(status), cseq_method=method):
+            assert (status, method) == (180, "INVITE")
+        case _:
+            pytest.fail("it is a response")
 
 
 def test_bytes_are_kept_and_not_copied() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import dialplane_native
-from dialplane_native import CSeq, NameAddr, Uri, Via, parse
+from dialplane_native import CSeq, Essentials, NameAddr, Uri, Via, building, capture, messages, parse, values
 
 from . import typed_examples
 from .captures import ip, pcap, tcp, udp
@@ -94,6 +94,18 @@ def test_documentation_runs(file: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert failed == 0
 
 
-@pytest.mark.parametrize("one", [Uri, NameAddr, Via, CSeq, dialplane_native.Header, dialplane_native.Rejection])
+PARTS = [building, capture, messages, values]
+
+
+def test_the_parts_are_those_of_the_package() -> None:
+    parts = {name: getattr(part, name) for part in PARTS for name in part.__all__}
+    assert parts == {name: getattr(dialplane_native, name) for name in parts}
+    rest = set(dialplane_native.__all__) - parts.keys()
+    assert all(name.endswith("Error") for name in rest - {"__version__", "get_include", "list_errors"})
+
+
+@pytest.mark.parametrize(
+    "one", [Uri, NameAddr, Via, CSeq, Essentials, dialplane_native.Header, dialplane_native.Rejection]
+)
 def test_match_args_are_attributes(one: type) -> None:
     assert all(hasattr(one, name) for name in one.__match_args__)  # type: ignore[attr-defined]

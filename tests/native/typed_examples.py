@@ -20,6 +20,7 @@ from dialplane_native import (
     Uri,
     Via,
     count,
+    essentials,
     parse,
     parse_many,
     validate,
@@ -45,6 +46,7 @@ def reading(data: bytes) -> str:
     assert_type(validate(message), Rejection | None)
     assert_type(parse(memoryview(data)), Message)
     assert_type(message.essentials().call_id, str)
+    assert_type(essentials(data).max_forwards, int | None)
     return message.call_id
 
 

@@ -215,7 +215,7 @@ typedef enum dp_host_kind {
     DP_HOST_KIND_V6 = 6,
 } dp_host_kind;
 
-// A request method; `DP_METHOD_OTHER` for any other token, whose name `dp_method_name` gives.
+// A request method; `DP_METHOD_ID_OTHER` for any other token, whose name `dp_method_name` gives.
 typedef enum dp_method_id {
     DP_METHOD_ID_OTHER = 0,
     DP_METHOD_ID_ACK = 1,
@@ -544,7 +544,7 @@ enum dp_status dp_check(const struct dp_message *message,
 // Whether it is a request; false also without a message.
 bool dp_is_request(const struct dp_message *message);
 
-// The method of a request; `DP_METHOD_OTHER` for others, responses and no message.
+// The method of a request; `DP_METHOD_ID_OTHER` for others, responses and no message.
 enum dp_method_id dp_method(const struct dp_message *message);
 
 // The status code of a response; 0 for a request and without a message.

@@ -251,7 +251,7 @@ pub unsafe extern "C" fn dp_is_request(message: *const Message) -> bool {
     unsafe { message.as_ref().and_then(|message| message.view()) }.is_some_and(|view| view.is_request())
 }
 
-/// The method of a request; `DP_METHOD_OTHER` for others, responses and no message.
+/// The method of a request; `DP_METHOD_ID_OTHER` for others, responses and no message.
 ///
 /// # Safety
 /// As `dp_fault`.

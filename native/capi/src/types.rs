@@ -184,7 +184,7 @@ impl From<UriError> for Status {
     }
 }
 
-/// A request method; `DP_METHOD_OTHER` for any other token, whose name `dp_method_name` gives.
+/// A request method; `DP_METHOD_ID_OTHER` for any other token, whose name `dp_method_name` gives.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[allow(missing_docs, reason = "each is the method of that name")]

@@ -275,10 +275,7 @@ fn give<T, E: Into<Status>>(result: Result<T, E>, write: impl FnOnce(T)) -> Stat
 pub unsafe extern "C" fn dp_request_uri(message: *const Message, uri: *mut Uri) -> Status {
     // SAFETY: see above.
     let (view, out) = unsafe { (take!(take!(message.as_ref()).view()), take!(uri.as_mut())) };
-    guard(|| match view.request_uri() {
-        Some(result) => give(result, |uri| *out = Uri::new(&uri)),
-        None => Status::Missing,
-    })
+    guard(|| view.map_request_uri(|uri| give(uri, |uri| *out = Uri::new(&uri))).unwrap_or(Status::Missing))
 }
 
 /// A URI without white space at its ends and without angle brackets.
@@ -289,7 +286,7 @@ pub unsafe extern "C" fn dp_request_uri(message: *const Message, uri: *mut Uri) 
 pub unsafe extern "C" fn dp_uri_parse(text: Slice, uri: *mut Uri) -> Status {
     // SAFETY: see above.
     let (text, out) = unsafe { (take!(text.bytes()), take!(uri.as_mut())) };
-    guard(|| give(UriView::parse(text), |uri| *out = Uri::new(&uri)))
+    guard(|| UriView::map(text, |uri| give(uri, |uri| *out = Uri::new(&uri))))
 }
 
 /// Whether two URIs are equivalent as RFC 3261 §19.1.4 and RFC 3966 §5 define it; false when one cannot be read.
@@ -315,7 +312,7 @@ pub unsafe extern "C" fn dp_uri_equal(a: Slice, b: Slice) -> bool {
 pub unsafe extern "C" fn dp_top_via(message: *const Message, via: *mut Via) -> Status {
     // SAFETY: see above.
     let (view, out) = unsafe { (take!(take!(message.as_ref()).view()), take!(via.as_mut())) };
-    guard(|| give(view.top_via(), |via| *out = Via::new(&via)))
+    guard(|| view.map_top_via(|via| give(via, |via| *out = Via::new(&via))))
 }
 
 /// One element of a Via field.
@@ -337,7 +334,7 @@ pub unsafe extern "C" fn dp_via_parse(text: Slice, via: *mut Via) -> Status {
 pub unsafe extern "C" fn dp_from(message: *const Message, address: *mut Address) -> Status {
     // SAFETY: see above.
     let (view, out) = unsafe { (take!(take!(message.as_ref()).view()), take!(address.as_mut())) };
-    guard(|| give(view.from(), |address| *out = Address::new(&address)))
+    guard(|| view.map_name_addr(HeaderId::FROM, |from| give(from, |from| *out = Address::new(&from))))
 }
 
 /// To.
@@ -348,7 +345,7 @@ pub unsafe extern "C" fn dp_from(message: *const Message, address: *mut Address)
 pub unsafe extern "C" fn dp_to(message: *const Message, address: *mut Address) -> Status {
     // SAFETY: see above.
     let (view, out) = unsafe { (take!(take!(message.as_ref()).view()), take!(address.as_mut())) };
-    guard(|| give(view.to(), |address| *out = Address::new(&address)))
+    guard(|| view.map_name_addr(HeaderId::TO, |to| give(to, |to| *out = Address::new(&to))))
 }
 
 /// One address: the value of a field that holds one, or an element of a list.
@@ -359,7 +356,7 @@ pub unsafe extern "C" fn dp_to(message: *const Message, address: *mut Address) -
 pub unsafe extern "C" fn dp_address_parse(text: Slice, address: *mut Address) -> Status {
     // SAFETY: see above.
     let (text, out) = unsafe { (take!(text.bytes()), take!(address.as_mut())) };
-    guard(|| give(NameAddr::parse(text, 0, HeaderId::OTHER), |address| *out = Address::new(&address)))
+    guard(|| NameAddr::map(text, HeaderId::OTHER, |address| give(address, |address| *out = Address::new(&address))))
 }
 
 /// Call-ID.

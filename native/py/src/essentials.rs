@@ -1,12 +1,158 @@
 //! `Essentials`: what every message must have, read in one go. RFC 3261 §8.1.1.
 //!
-//! One call from Python where a value each would be ten; the columns of a batch are made of the same values.
+//! One call from Python where a value each would be ten. The values are objects from the start and lie in the struct, so that Python
+//! reads an attribute without calling anything. The columns of a batch are made of the same values.
 
 use crate::text::{method_text, text};
 use dialplane_syntax::{FieldError, HeaderId, Message, Method, NameAddr, StartLine};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyTuple, PyType};
+use pyo3::types::{PyIterator, PyTuple};
+
+/// What every message must have, as received: made by :meth:`Message.essentials` or :func:`essentials`.
+#[pyclass(name = "Essentials", module = "dialplane_native", frozen, get_all)]
+#[derive(Debug)]
+pub(crate) struct PyEssentials {
+    /// The method of a request; ``None`` for a response.
+    method: Py<PyAny>,
+    /// The status code of a response; ``None`` for a request.
+    status: Py<PyAny>,
+    /// The Request-URI; ``None`` for a response.
+    uri: Py<PyAny>,
+    /// The branch of the top Via.
+    branch: Py<PyAny>,
+    /// The URI of From.
+    from_uri: Py<PyAny>,
+    /// The tag of From.
+    from_tag: Py<PyAny>,
+    /// The URI of To.
+    to_uri: Py<PyAny>,
+    /// The tag of To.
+    to_tag: Py<PyAny>,
+    /// Call-ID.
+    call_id: Py<PyAny>,
+    /// The number of CSeq.
+    cseq: Py<PyAny>,
+    /// The method of CSeq.
+    cseq_method: Py<PyAny>,
+    /// Max-Forwards, at most 255; ``None`` when absent.
+    max_forwards: Py<PyAny>,
+}
+
+impl PyEssentials {
+    /// Those of a message, or the first field that cannot be read.
+    #[inline]
+    pub(crate) fn of(py: Python<'_>, message: &Message<'_>) -> PyResult<Result<Self, FieldError>> {
+        let address = |id| message.map_name_addr(id, |address| address.map(|address| (address.uri, address.tag())));
+        let fields = || {
+            let branch = message.map_top_via(|via| via.map(|via| via.branch))?;
+            let (from, to) = (address(HeaderId::FROM)?, address(HeaderId::TO)?);
+            Ok((branch, from, to, message.call_id()?, message.cseq()?, message.max_forwards()?))
+        };
+        let (branch, from, to, call_id, cseq, hops) = match fields() {
+            Ok(fields) => fields,
+            Err(error) => return Ok(Err(error)),
+        };
+        let none = || py.None();
+        let string = |octets: &[u8]| PyResult::Ok(text(py, octets)?.into_any().unbind());
+        let option = |octets: Option<&[u8]>| octets.map_or_else(|| Ok(none()), string);
+        let number = |number: u32| PyResult::Ok(number.into_pyobject(py)?.into_any().unbind());
+        let name = |method, name: &[u8]| PyResult::Ok(method_text(py, method, name)?.into_any().unbind());
+        let (method, status, uri) = match message.start_line() {
+            StartLine::Request { method, method_name, uri } => (name(method, method_name)?, none(), string(uri)?),
+            StartLine::Response { status, .. } => (none(), number(u32::from(status))?, none()),
+        };
+        Ok(Ok(Self {
+            method,
+            status,
+            uri,
+            branch: option(branch)?,
+            from_uri: string(from.0)?,
+            from_tag: option(from.1)?,
+            to_uri: string(to.0)?,
+            to_tag: option(to.1)?,
+            call_id: string(call_id)?,
+            cseq: number(cseq.number)?,
+            cseq_method: name(cseq.method, cseq.method_name)?,
+            max_forwards: hops.map_or_else(|| Ok(none()), |hops| number(u32::from(hops)))?,
+        }))
+    }
+
+    /// In the order of [`NAMES`].
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let Self { method, status, uri, branch, from_uri, from_tag, .. } = self;
+        let Self { to_uri, to_tag, call_id, cseq, cseq_method, max_forwards, .. } = self;
+        let values: [&Py<PyAny>; NAMES.len()] =
+            [method, status, uri, branch, from_uri, from_tag, to_uri, to_tag, call_id, cseq, cseq_method, max_forwards];
+        PyTuple::new(py, values)
+    }
+}
+
+#[pymethods]
+impl PyEssentials {
+    #[new]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn new(
+        method: Py<PyAny>,
+        status: Py<PyAny>,
+        uri: Py<PyAny>,
+        branch: Py<PyAny>,
+        from_uri: Py<PyAny>,
+        from_tag: Py<PyAny>,
+        to_uri: Py<PyAny>,
+        to_tag: Py<PyAny>,
+        call_id: Py<PyAny>,
+        cseq: Py<PyAny>,
+        cseq_method: Py<PyAny>,
+        max_forwards: Py<PyAny>,
+    ) -> Self {
+        Self {
+            method,
+            status,
+            uri,
+            branch,
+            from_uri,
+            from_tag,
+            to_uri,
+            to_tag,
+            call_id,
+            cseq,
+            cseq_method,
+            max_forwards,
+        }
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyIterator>> {
+        self.values(py)?.try_iter()
+    }
+
+    fn __eq__(&self, py: Python<'_>, other: &Self) -> PyResult<bool> {
+        self.values(py)?.eq(other.values(py)?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.values(py)?.hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let mut out = String::from("Essentials(");
+        for (name, value) in NAMES.iter().zip(self.values(py)?) {
+            let comma = if out.ends_with('(') { "" } else { ", " };
+            out.push_str(&format!("{comma}{name}={}", value.repr()?));
+        }
+        out.push(')');
+        Ok(out)
+    }
+
+    #[classattr]
+    fn __match_args__(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
+        PyTuple::new(py, NAMES)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        (slf.get_type(), slf.get().values(py)?).into_pyobject(py)
+    }
+}
 
 /// One value of a message, not yet a Python object: made without Python's lock.
 #[derive(Clone, Copy, Debug)]
@@ -65,35 +211,6 @@ pub(crate) const NAMES: [&str; 12] = [
     "max_forwards",
 ];
 
-/// All values.
-#[inline]
-fn all<'a>(message: &Message<'a>) -> Result<[Value<'a>; NAMES.len()], FieldError> {
-    let (method, status, uri) = match message.start_line() {
-        StartLine::Request { method, method_name, uri } => {
-            (Value::Method(method, method_name), Value::None, Value::Text(uri))
-        }
-        StartLine::Response { status, .. } => (Value::None, Value::Number(u32::from(status)), Value::None),
-    };
-    let via = message.top_via()?;
-    let (from, to) = (message.from()?, message.to()?);
-    let cseq = message.cseq()?;
-    let hops = message.max_forwards()?;
-    Ok([
-        method,
-        status,
-        uri,
-        Value::of_text(via.branch),
-        Value::Text(from.uri),
-        Value::of_text(from.tag()),
-        Value::Text(to.uri),
-        Value::of_text(to.tag()),
-        Value::Text(message.call_id()?),
-        Value::Number(cseq.number),
-        Value::Method(cseq.method, cseq.method_name),
-        hops.map_or(Value::None, |hops| Value::Number(u32::from(hops))),
-    ])
-}
-
 /// One value by its place in [`NAMES`]; absent when the field cannot be read.
 pub(crate) fn one<'a>(message: &Message<'a>, number: usize) -> Value<'a> {
     let address = |id: HeaderId, part: fn(&NameAddr<'a>) -> Option<&'a [u8]>| {
@@ -117,27 +234,4 @@ pub(crate) fn one<'a>(message: &Message<'a>, number: usize) -> Value<'a> {
         11 => message.max_forwards().ok().flatten().map_or(Value::None, |hops| Value::Number(u32::from(hops))),
         _ => Value::None,
     }
-}
-
-/// `dialplane_native.essentials.Essentials`, a named tuple, of a message.
-#[inline]
-pub(crate) fn essentials<'py>(
-    py: Python<'py>,
-    message: &Message<'_>,
-) -> PyResult<Result<Bound<'py, PyAny>, FieldError>> {
-    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let values = match all(message) {
-        Ok(values) => values,
-        Err(error) => return Ok(Err(error)),
-    };
-    let class = CLASS.import(py, "dialplane_native.essentials", "Essentials")?;
-    // Not Essentials(…), which is a function in Python.
-    let make = MAKE.get_or_try_init(py, || Ok::<_, PyErr>(py.get_type::<PyTuple>().getattr("__new__")?.unbind()))?;
-    let mut objects = [const { None::<Bound<'py, PyAny>> }; NAMES.len()];
-    for (object, value) in objects.iter_mut().zip(values) {
-        *object = Some(value.object(py)?);
-    }
-    let tuple = PyTuple::new(py, objects)?;
-    Ok(Ok(make.bind(py).call1((class, tuple))?))
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`parse`], [`message`], [`header`], [`edit`], [`build`] | `parse`, `Message`, `Header`, `Editor`, `Request`, `Response`, `Framer` |
 //! | [`uri`], [`name_addr`], [`via`], [`cseq`] | the typed values, frozen |
-//! | [`essentials`] | what every message has, in one tuple |
+//! | [`essentials`] | what every message has, in one object |
 //! | [`capture`] | `parse_many`, `count`: captures and buffers of frames |
 //! | [`error`] | from the Rust enums to the exception tree of `dialplane_native.errors` |
 //! | [`server`] | what the processes of the dialplane server call |
@@ -49,13 +49,15 @@ mod _native {
     #[pymodule_export]
     use crate::error::list_errors;
     #[pymodule_export]
+    use crate::essentials::PyEssentials;
+    #[pymodule_export]
     use crate::header::PyHeader;
     #[pymodule_export]
     use crate::message::PyMessage;
     #[pymodule_export]
     use crate::name_addr::PyNameAddr;
     #[pymodule_export]
-    use crate::parse::{_restore, PyFramer, PyLimits, PyRejection, parse, validate_message};
+    use crate::parse::{_restore, PyFramer, PyLimits, PyRejection, essentials, parse, validate_message};
     #[pymodule_export]
     use crate::uri::PyUri;
     #[pymodule_export]

@@ -5,7 +5,7 @@
 use crate::cseq::PyCSeq;
 use crate::edit::PyEditor;
 use crate::error::{self, field_error};
-use crate::essentials::essentials;
+use crate::essentials::PyEssentials;
 use crate::header::PyHeader;
 use crate::name_addr::PyNameAddr;
 use crate::piece::Piece;
@@ -44,15 +44,14 @@ impl PyMessage {
 
     #[cold]
     fn field_error(&self, py: Python<'_>, error: FieldError) -> PyErr {
-        field_error(error, self.view(py).first(error.header).map(|field| field.line_range().start))
+        unreadable(&self.view(py), error)
     }
 
     #[inline]
     fn name_addr(&self, py: Python<'_>, id: HeaderId) -> PyResult<PyNameAddr> {
-        match self.view(py).name_addr(id) {
-            Ok(view) => Ok(PyNameAddr::of(py, &self.octets, &view)),
-            Err(error) => Err(self.field_error(py, error)),
-        }
+        self.view(py)
+            .map_name_addr(id, |view| view.map(|view| PyNameAddr::of(py, &self.octets, &view)))
+            .map_err(|error| self.field_error(py, error))
     }
 
     fn name_addrs<'a, 'py>(
@@ -154,7 +153,7 @@ impl PyMessage {
     #[getter]
     fn cseq(&self, py: Python<'_>) -> PyResult<PyCSeq> {
         match self.view(py).cseq() {
-            Ok(cseq) => Ok(PyCSeq::of(&cseq)),
+            Ok(cseq) => PyCSeq::of(py, &cseq),
             Err(error) => Err(self.field_error(py, error)),
         }
     }
@@ -173,10 +172,9 @@ impl PyMessage {
     /// The top Via; the others are not looked at.
     #[getter]
     fn top_via(&self, py: Python<'_>) -> PyResult<PyVia> {
-        match self.view(py).top_via() {
-            Ok(view) => Ok(PyVia::of(py, &self.octets, &view)),
-            Err(error) => Err(self.field_error(py, error)),
-        }
+        self.view(py)
+            .map_top_via(|view| view.map(|view| PyVia::of(py, &self.octets, &view)))
+            .map_err(|error| self.field_error(py, error))
     }
 
     /// From. RFC 3261 §20.20.
@@ -252,9 +250,9 @@ impl PyMessage {
         self.view(py).expires().map_err(|error| self.field_error(py, error))
     }
 
-    /// What every message must have, in one tuple: quicker than one value after the other. RFC 3261 §8.1.1.
-    fn essentials<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        essentials(py, &self.view(py))?.map_err(|error| self.field_error(py, error))
+    /// What every message must have, in one go: quicker than one value after the other. RFC 3261 §8.1.1.
+    fn essentials(&self, py: Python<'_>) -> PyResult<PyEssentials> {
+        PyEssentials::of(py, &self.view(py))?.map_err(|error| self.field_error(py, error))
     }
 
     /// All header fields in order.
@@ -395,4 +393,10 @@ impl PyMessage {
         let restore = py.import("dialplane_native._native")?.getattr("_restore")?;
         (restore, (self.raw(py),)).into_pyobject(py)
     }
+}
+
+/// A field of that message that cannot be read.
+#[cold]
+pub(crate) fn unreadable(message: &Message<'_>, error: FieldError) -> PyErr {
+    field_error(error, message.first(error.header).map(|field| field.line_range().start))
 }

@@ -1,7 +1,8 @@
 //! `parse`, `Framer`, `validate` and their limits. RFC 3261 §7, §18.3.
 
 use crate::error::{incomplete, parse_error};
-use crate::message::PyMessage;
+use crate::essentials::PyEssentials;
+use crate::message::{PyMessage, unreadable};
 use crate::piece::Piece;
 use crate::pool::Pooled;
 use dialplane_syntax::stream::{Framed, Framer};
@@ -78,6 +79,19 @@ pub(crate) fn parse<'py>(
     let octets = Piece::hold(data)?;
     let limits = PyLimits::of(limits);
     if stream { one_of_stream(data.py(), &octets, &limits) } else { datagram(data.py(), octets, &limits) }
+}
+
+/// What every message must have, of octets: ``parse(data).essentials()`` without the message.
+#[pyfunction]
+#[pyo3(signature = (data, /, *, limits = None))]
+pub(crate) fn essentials(data: &Bound<'_, PyAny>, limits: Option<&Bound<'_, PyLimits>>) -> PyResult<PyEssentials> {
+    let (py, limits) = (data.py(), PyLimits::of(limits));
+    let piece = Piece::hold(data)?;
+    let octets = piece.octets(py);
+    let index = Pooled::read(&limits, |index| dialplane_syntax::parse(octets, index, &limits).map(drop));
+    let index = index.map_err(parse_error)?;
+    let message = index.message(octets);
+    PyEssentials::of(py, &message)?.map_err(|error| unreadable(&message, error))
 }
 
 /// The message that `octets` are.

@@ -16,7 +16,7 @@ pub(crate) fn octets(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
         return Ok(value.str()?.to_str()?.as_bytes().to_vec());
     }
     if let Ok(cseq) = value.cast::<PyCSeq>() {
-        return Ok(cseq.get().octets());
+        return cseq.get().octets(cseq.py());
     }
     if let Ok(raw) = value.getattr(pyo3::intern!(value.py(), "raw"))
         && let Ok(raw) = raw.cast::<PyBytes>()

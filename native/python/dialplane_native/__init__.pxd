@@ -204,7 +204,7 @@ cdef extern from "dialplane.h":
         # An IPv6 address: all 16 octets of `address`.
         DP_HOST_KIND_V6 # = 6,
 
-    # A request method; `DP_METHOD_OTHER` for any other token, whose name `dp_method_name` gives.
+    # A request method; `DP_METHOD_ID_OTHER` for any other token, whose name `dp_method_name` gives.
     ctypedef enum dp_method_id:
         DP_METHOD_ID_OTHER # = 0,
         DP_METHOD_ID_ACK # = 1,

@@ -24,6 +24,7 @@ from dialplane_native._native import (
     Batches,
     CSeq,
     Editor,
+    Essentials,
     Framer,
     Header,
     Limits,
@@ -38,6 +39,7 @@ from dialplane_native._native import (
     Via,
     __version__,
     count,
+    essentials,
     list_errors,
     parse,
     parse_many,
@@ -54,7 +56,6 @@ from dialplane_native.errors import (
     StoreError,
     UriError,
 )
-from dialplane_native.essentials import Essentials
 
 __all__ = [
     "Batch",
@@ -85,6 +86,7 @@ __all__ = [
     "Via",
     "__version__",
     "count",
+    "essentials",
     "get_include",
     "list_errors",
     "parse",

@@ -6,7 +6,8 @@ a message came or goes; it is handed back as it was given. Each call gives what 
 
 from typing import Any, Literal, Self, TypeAlias, final
 
-from dialplane_native._native import Message, _Headers
+from dialplane_native._native import Message
+from dialplane_native.values import _Headers
 
 __all__ = ["Failure", "Incoming", "Reply", "Send", "Transactions"]
 

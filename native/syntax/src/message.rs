@@ -6,7 +6,7 @@ use crate::field::{Elements, Field, FieldIter, Named, Values};
 use crate::header::{CSeq, Contacts, HeaderId, NameAddr, NameAddrs, Via, Vias, call_id};
 use crate::index::{Index, NO_COLON};
 use crate::method::Method;
-use crate::scan::{self, Scanner, task};
+use crate::scan::{self, Scanner, Then, task};
 use crate::text::Text;
 use crate::uri::{ParseUri, Uri, UriError};
 use core::ops::Range;
@@ -104,6 +104,15 @@ impl<'b> Message<'b> {
     pub fn request_uri(&self) -> Option<Result<Uri<'b>, UriError>> {
         let range = self.uri_range()?;
         Some(scan::run(ParseUri { text: Text::before(self.bytes, range.end), start: range.start }))
+    }
+
+    /// What `map` makes of [`request_uri`](Self::request_uri), without a copy of the value in between; `None` for a response.
+    #[inline]
+    #[must_use]
+    pub fn map_request_uri<T>(&self, map: impl FnOnce(Result<Uri<'b>, UriError>) -> T) -> Option<T> {
+        let range = self.uri_range()?;
+        let task = ParseUri { text: Text::before(self.bytes, range.end), start: range.start };
+        Some(scan::run(Then { task, map }))
     }
 
     /// The status code of a response.
@@ -207,6 +216,12 @@ impl<'b> Message<'b> {
         scan::run(TopVia { message: *self })
     }
 
+    /// What `map` makes of [`top_via`](Self::top_via), without a copy of the value in between.
+    #[inline]
+    pub fn map_top_via<T>(&self, map: impl FnOnce(Result<Via<'b>, FieldError>) -> T) -> T {
+        scan::run(Then { task: TopVia { message: *self }, map })
+    }
+
     /// All Vias in order.
     #[must_use]
     pub fn vias(&self) -> Vias<'b> {
@@ -238,6 +253,12 @@ impl<'b> Message<'b> {
     #[inline]
     pub fn name_addr(&self, id: HeaderId) -> Result<NameAddr<'b>, FieldError> {
         scan::run(OneAddress { message: *self, id })
+    }
+
+    /// What `map` makes of [`name_addr`](Self::name_addr), without a copy of the value in between.
+    #[inline]
+    pub fn map_name_addr<T>(&self, id: HeaderId, map: impl FnOnce(Result<NameAddr<'b>, FieldError>) -> T) -> T {
+        scan::run(Then { task: OneAddress { message: *self, id }, map })
     }
 
     /// Call-ID. RFC 3261 §20.8.

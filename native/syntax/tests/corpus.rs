@@ -4,7 +4,7 @@
 mod common;
 
 use common::{files, shared, show};
-use dialplane_syntax::{HeaderId, Index, Limits, Message, Rejection, check, parse, validate};
+use dialplane_syntax::{HeaderId, Index, Limits, Message, NameAddr, Rejection, Uri, check, parse, validate};
 use std::path::Path;
 
 /// What became of the octets: an answerable rejection, a drop, or a good message.
@@ -89,6 +89,7 @@ fn all_good_messages_pass_and_are_written_as_they_were_read() {
         check(&message, &limits).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
         assert_eq!(show(&rewritten(&message)), show(&bytes), "{name}");
         read_all(&message, &name);
+        mapped(&message, &name);
     }
 }
 
@@ -129,6 +130,21 @@ fn read_all(message: &Message<'_>, name: &str) {
     }
 }
 
+/// The functions that hand a value to a closure hand over the one that the others give.
+fn mapped(message: &Message<'_>, name: &str) {
+    assert_eq!(message.map_request_uri(|uri| uri), message.request_uri(), "{name}");
+    assert_eq!(message.map_top_via(|via| via), message.top_via(), "{name}");
+    for id in [HeaderId::FROM, HeaderId::TO, HeaderId::REFER_TO] {
+        let address = message.name_addr(id);
+        assert_eq!(message.map_name_addr(id, |address| address), address, "{name}");
+        if let Ok(address) = address {
+            assert_eq!(Uri::map(address.uri, |uri| uri), address.parsed_uri(), "{name}");
+            let value = &message.bytes()[address.range()];
+            assert_eq!(NameAddr::map(value, id, |address| address), NameAddr::parse(value, 0, id), "{name}");
+        }
+    }
+}
+
 #[test]
 fn nothing_breaks_on_malformed_messages() {
     for folder in ["torture/malformed/authored", "torture/malformed/collected"] {
@@ -139,6 +155,7 @@ fn nothing_breaks_on_malformed_messages() {
             if validate(&message, &limits).is_ok() {
                 assert!(message.top_via().is_ok() && message.cseq().is_ok(), "{name}");
             }
+            mapped(&message, &name);
             // Whatever the parser made of it, its views stay within the message and give back its octets.
             assert_eq!(message.fields().count(), message.field_count(), "{name}");
             for field in message.fields() {

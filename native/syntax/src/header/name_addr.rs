@@ -6,7 +6,7 @@ use super::params::{Params, header_param, plain_param, word_of};
 use crate::chars::{DISPLAY, URIC, offset_in, trim_end};
 use crate::error::FieldError;
 use crate::field::Values;
-use crate::scan::{self, Scanner, task};
+use crate::scan::{self, Scanner, Then, task};
 use crate::text::Text;
 use crate::uri::{Uri, UriError};
 use core::ops::Range;
@@ -36,6 +36,11 @@ impl<'b> NameAddr<'b> {
     pub fn parse(value: &'b [u8], offset: usize, header: HeaderId) -> Result<Self, FieldError> {
         let address = scan::run(Parse { value, header })?;
         Ok(Self { offset, ..address })
+    }
+
+    /// What `map` makes of [`NameAddr::parse`] with offset 0, without a copy of the value in between.
+    pub fn map<T>(value: &'b [u8], header: HeaderId, map: impl FnOnce(Result<Self, FieldError>) -> T) -> T {
+        scan::run(Then { task: Parse { value, header }, map })
     }
 
     /// The element that begins at `start`, and where the comma or the end behind it is. Its offset counts from the first octet of the text.

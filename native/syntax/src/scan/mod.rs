@@ -82,6 +82,21 @@ pub(crate) trait Task: Sized {
     fn run<S: Scanner>(self) -> Self::Output;
 }
 
+/// A task and what is made of its outcome, so that a large value is not written to memory only to be read again.
+pub(crate) struct Then<T, F> {
+    pub(crate) task: T,
+    pub(crate) map: F,
+}
+
+impl<T: Task, U, F: FnOnce(T::Output) -> U> Task for Then<T, F> {
+    type Output = U;
+
+    #[inline(always)]
+    fn run<S: Scanner>(self) -> U {
+        (self.map)(self.task.run::<S>())
+    }
+}
+
 /// Writes a [`Task`] whose `run` is an expression over its fields, with the scanner as `S`.
 macro_rules! task {
     ($visible:vis $name:ident<$($life:lifetime),*> { $($field:ident: $type:ty),* } -> $output:ty, $work:expr) => {

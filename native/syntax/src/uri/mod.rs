@@ -17,7 +17,7 @@ pub use sip::SipUri;
 pub use tel::{TelUri, write_digits};
 
 use crate::chars::{URIC, octet, slice, span};
-use crate::scan::{self, Scanner, task};
+use crate::scan::{self, Scanner, Then, task};
 use crate::text::Text;
 use core::fmt;
 
@@ -65,6 +65,11 @@ impl<'b> Uri<'b> {
     /// The first part that breaks its grammar.
     pub fn parse(uri: &'b [u8]) -> Result<Self, UriError> {
         scan::run(Parse { uri })
+    }
+
+    /// What `map` makes of [`Uri::parse`], without a copy of the value in between.
+    pub fn map<T>(uri: &'b [u8], map: impl FnOnce(Result<Self, UriError>) -> T) -> T {
+        scan::run(Then { task: Parse { uri }, map })
     }
 
     /// Parses from `start` to the end of the text.
