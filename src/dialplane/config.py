@@ -37,6 +37,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Folder of the shared store and of a relative database; empty means ``$XDG_STATE_HOME/dialplane``."""
     name: str = "dialplane"
     """Text of the Server header field in own responses; empty leaves the field out."""
+    retire: Annotated[float, Meta(ge=0)] = 86_400.0
+    """Seconds for which a process that an upgrade has replaced goes on with the connections it has; those that are left
+    then are closed. 0 closes all at the upgrade."""
     log: Literal["auto", "console", "json"] = "auto"
     """``console``, ``json``, or ``auto``: console on a terminal, JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

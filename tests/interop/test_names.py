@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from tests.server.certificates import Certificates
-from tests.server.conftest import Server, free_port, make_server, metrics, until
+from tests.server.conftest import make_server
 from tests.server.phone import Phone
+from tests.server.running import Server, free_port, metrics, until
 from tests.server.wires import Stream
 
 from .nameserver import NameServer

@@ -38,7 +38,9 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
     """An effective configuration: no credentials asked for, nothing outside the process."""
     whole: dict[str, Any] = {
         "domains": ["example.com"],
-        "server": {"steering": "auto", "workers": 1, "data": "", "name": "", "log": "auto", "log_level": "info"},
+        "server": {
+            "steering": "auto", "workers": 1, "data": "", "name": "", "retire": 60.0, "log": "auto", "log_level": "info"
+        },
         "listen": [{"address": address, "advertise": None}],
         "certificate": [],
         "connections": {
@@ -81,7 +83,7 @@ class Worker:
         self.control.settimeout(PATIENCE)
         boot = {
             "config": config, "worker": 0, "workers": 1, "listeners": [[0, socket_.fileno()]],
-            "data": str(folder), "counters": str(folder),
+            "data": str(folder), "counters": str(folder), "connections": str(folder / "connections"),
         }  # fmt: skip
         with theirs, tempfile.TemporaryFile() as stdin:
             stdin.write(json.dumps(boot).encode())

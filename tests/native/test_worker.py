@@ -196,7 +196,7 @@ sys.excepthook = report
 def test_what_cannot_start_says_why(tmp_path: Path, store: Store, change: Any, status: int, text: str) -> None:
     boot = {
         "config": configuration(), "worker": 0, "workers": 1, "listeners": [], "data": str(tmp_path),
-        "counters": str(tmp_path),
+        "counters": str(tmp_path), "connections": str(tmp_path / "connections"),
     }  # fmt: skip
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:

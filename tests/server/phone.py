@@ -86,6 +86,14 @@ class Phone:
         head = [f"SIP/2.0 {status}".encode(), *lines, b"Content-Length: 0"]
         self.socket.send(b"\r\n".join(head) + b"\r\n\r\n")
 
+    def bye(self, invite: bytes, uri: str) -> None:
+        """Ends the call that ``invite`` began, as the callee: to the Contact ``uri``, by the route set."""
+        routes = re.findall(rb"^Record-Route: (.*?)\r$", invite, re.MULTILINE)
+        call_id = re.search(rb"^Call-ID: .*?\r$", invite, re.MULTILINE)
+        assert call_id
+        bye = self.request("BYE", uri, uri, f"Route: {b','.join(routes).decode()}")
+        self.socket.send(re.sub(rb"(?m)^Call-ID: .*?\r$", call_id[0], bye))
+
     def register(self, *, expires: int = 600, algorithm: str = "SHA-256") -> int:
         """Registers this socket as contact. The final status."""
         contact = f"Contact: <{self.contact}>"

@@ -11,81 +11,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from dialplane.errors import ExitStatus
 
-from .certificates import Certificates
-from .conftest import DIALPLANE, Server, free_port, metrics, until
+from .edge import TOKENS, Edge
 from .phone import Phone
-from .wires import Stream, StreamPhone, WebSocket, tls_context
-
-Make = Callable[..., Server]
-TOKENS = ["TCP", "TLS", "WS", "WSS"]
-
-
-class Edge:
-    """A server that listens on every transport."""
-
-    def __init__(self, make_server: Make, folder: Path, more: str = "", listen: str = "", **options: Any) -> None:
-        self.opened = contextlib.ExitStack()
-        self.certificates = Certificates(folder)
-        chain, key = self.certificates.issue("server", "sip.example.com", "127.0.0.1")
-        self.tcp, self.tls, self.v6 = (free_port(socket.SOCK_STREAM) for _ in range(3))
-        listeners = [f"tcp:127.0.0.1:{self.tcp}", f"tls:127.0.0.1:{self.tls}", f"tcp:[::1]:{self.v6}"]
-        tables = [f'[[listen]]\naddress = "{address}"\n' for address in listeners]
-        tables[1] += listen
-        self.server: Server = make_server(
-            more="".join(tables) + f'[[certificate]]\nchain = "{chain}"\nkey = "{key}"\n' + more, **options
-        )
-
-    def connect(self, token: str, name: str = "sip.example.com", **options: Any) -> Stream | WebSocket:
-        """A connection, handshakes and all."""
-        if token == "V6":
-            return Stream(self.raw(self.v6, "::1"))
-        connected = self.raw(self.tls if token in {"TLS", "WSS"} else self.tcp)
-        if token in {"TLS", "WSS"}:
-            context = tls_context(str(self.certificates.authority), **options)
-            connected = self.opened.enter_context(context.wrap_socket(connected, server_hostname=name))
-        return Stream(connected) if token in {"TCP", "TLS"} else WebSocket(connected)
-
-    def raw(self, port: int, host: str = "127.0.0.1") -> socket.socket:
-        """A connection on which nothing was said; closed with the test."""
-        return self.opened.enter_context(socket.create_connection((host, port), timeout=10))
-
-    def phone(self, user: str, token: str) -> StreamPhone:
-        wire = self.connect(token)
-        return StreamPhone(user, wire, "TCP" if token == "V6" else token)
-
-    def count(self, name: str) -> float:
-        text = httpx.get(f"http://127.0.0.1:{self.server.admin}/metrics").text
-        return metrics(text).get(f"dialplane_{name}_total", 0)
-
-
-@pytest.fixture
-def make_edge(make_server: Make, tmp_path: Path) -> Iterator[Callable[..., Edge]]:
-    """Makes one, and closes its connections with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def make(more: str = "", **options: Any) -> Edge:
-            made = Edge(make_server, tmp_path, more, **options)
-            stack.enter_context(made.opened)
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def edge(make_edge: Callable[..., Edge]) -> Edge:
-    """Running, with the users alice and bob."""
-    made = make_edge()
-    for user in ("alice", "bob"):
-        made.server.add_user(user)
-    made.server.start()
-    return made
+from .running import DIALPLANE, free_port, until
+from .wires import Stream, StreamPhone, WebSocket
 
 
 def options(wire: Stream | WebSocket, token: str) -> bytes:
@@ -119,11 +53,7 @@ def test_calls_in_both_directions(edge: Edge, token: str) -> None:
             assert alice.receive().startswith(b"SIP/2.0 180 ")
             assert alice.receive().startswith(b"SIP/2.0 200 ")
             # Inside the dialog, to a Contact that nobody can connect to, by the route set alone.
-            routes = re.findall(rb"^Record-Route: (.*?)\r$", invite, re.MULTILINE)
-            bye = bob.request("BYE", alice.contact, "sip:alice@example.com", f"Route: {b','.join(routes).decode()}")
-            call_id = re.search(rb"^Call-ID: (.*?)\r$", invite, re.MULTILINE)
-            assert call_id
-            bob.socket.send(re.sub(rb"(?m)^Call-ID: .*?\r$", b"Call-ID: " + call_id[1] + b"\r", bye))
+            bob.bye(invite, alice.contact)
             received = alice.receive()
             assert received.startswith(f"BYE {alice.contact} ".encode()), received
             alice.answer(received, "200 OK")

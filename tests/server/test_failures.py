@@ -14,7 +14,7 @@ import pytest
 
 from dialplane.errors import ExitStatus
 
-from .conftest import DIALPLANE, Server
+from .running import DIALPLANE, Server
 
 UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 """As somebody whom the permissions of files concern."""

@@ -21,8 +21,8 @@ import pytest
 
 from dialplane.errors import ExitStatus
 
-from .conftest import DIALPLANE, Server, log_lines, metrics, until
 from .phone import Phone
+from .running import DIALPLANE, Server, log_lines, metrics, until
 
 Make = Callable[..., Server]
 

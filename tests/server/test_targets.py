@@ -17,7 +17,7 @@ import pytest
 
 from dialplane.errors import ExitStatus
 
-from .conftest import Server, log_lines, metrics, until
+from .running import Server, log_lines, metrics, until
 
 
 def told(server: Server, event: str) -> bool:

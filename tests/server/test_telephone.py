@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from .conftest import DIALPLANE, Server, until
+from .running import DIALPLANE, Server, until
 
 
 def phone(server: Server, command: str, *arguments: str) -> list[str]:

@@ -9,7 +9,7 @@ import select
 import time
 from pathlib import Path
 
-from .conftest import DIALPLANE, free_port
+from .running import DIALPLANE, free_port
 
 
 def test_control_c_stops_without_a_traceback_at_any_moment(tmp_path: Path) -> None:

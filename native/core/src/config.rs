@@ -49,6 +49,7 @@ mirror! {
         steering: String,
         data: String,
         name: String,
+        retire: f64,
         log: String,
         log_level: String,
     }

@@ -50,7 +50,7 @@ pub struct ListenerId(pub u8);
 /// for datagrams, and for "whichever there is, or a new one". A binding keeps it, so a number must not come again after
 /// its worker was replaced: the first generation is random.
 ///
-/// From the top: worker + 1 (11 bits), generation (32), place (21).
+/// From the top: worker + 1 (11 bits), generation (32; the first 8 of them are the incarnation), place (21).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -79,6 +79,20 @@ impl ConnectionId {
         (self.0 >> PLACE_BITS) as u32
     }
 
+    /// Which of the processes that serve as its worker has it: an upgrade starts another while connections stay with
+    /// the one before.
+    #[must_use]
+    pub const fn incarnation(self) -> u8 {
+        (self.generation() >> COUNT_BITS) as u8
+    }
+
+    /// The generation behind one, of the same incarnation.
+    #[must_use]
+    pub const fn next_generation(generation: u32) -> u32 {
+        let counted = (1 << COUNT_BITS) - 1;
+        (generation & !counted) | (generation.wrapping_add(1) & counted)
+    }
+
     /// Its place in its worker's table.
     #[must_use]
     pub const fn place(self) -> usize {
@@ -87,6 +101,8 @@ impl ConnectionId {
 }
 
 const PLACE_BITS: u32 = 21;
+/// Of a generation, those that count.
+const COUNT_BITS: u32 = 24;
 
 /// Index of a worker process, 0 to N-1; kept by its successor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

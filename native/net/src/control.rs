@@ -18,12 +18,15 @@ pub enum Order {
     Unreadable(String),
     /// Read what is queued, finish, end within this many seconds.
     Stop(f64),
+    /// Another process has this one's place: serve the connections that there are, for at most this many seconds.
+    Retire(f64),
 }
 
 #[derive(Deserialize)]
 struct Message {
     reload: Option<Value>,
     stop: Option<f64>,
+    retire: Option<f64>,
 }
 
 /// Our end.
@@ -55,12 +58,13 @@ impl Control {
         };
         match message {
             Message { stop: Some(grace), .. } => Some(Order::Stop(grace)),
+            Message { retire: Some(longest), .. } => Some(Order::Retire(longest)),
             Message { reload: Some(Value::String(path)), .. } => Some(match std::fs::read(&path) {
                 Ok(octets) => Order::Reload(octets),
                 Err(error) => Order::Unreadable(format!("{path}: {error}")),
             }),
             Message { reload: Some(config), .. } => Some(Order::Reload(config.to_string().into_bytes())),
-            Message { .. } => Some(Order::Unreadable("neither reload nor stop".into())),
+            Message { .. } => Some(Order::Unreadable("neither reload nor retire nor stop".into())),
         }
     }
 
@@ -77,6 +81,11 @@ impl Control {
     /// The old configuration stays.
     pub fn refused(&self, problems: &[(String, String)]) {
         self.tell(&json!({"refused": problems}));
+    }
+
+    /// So many connections are left.
+    pub fn retired(&self, connections: usize) {
+        self.tell(&json!({"retired": connections}));
     }
 
     /// A line for the log.
@@ -114,10 +123,12 @@ mod tests {
         let say = |text: &str| send(&supervisor, text.as_bytes(), SendFlags::empty()).expect("sent");
         say(r#"{"reload": {"domains": []}}"#);
         say(r#"{"stop": 2.5}"#);
+        say(r#"{"retire": 60}"#);
         say(r#"{"reload": "/nonexistent"}"#);
         say("nonsense");
         assert_eq!(control.order(), Some(Order::Reload(br#"{"domains":[]}"#.to_vec())));
         assert_eq!(control.order(), Some(Order::Stop(2.5)));
+        assert_eq!(control.order(), Some(Order::Retire(60.0)));
         assert!(matches!(control.order(), Some(Order::Unreadable(_))));
         assert!(matches!(control.order(), Some(Order::Unreadable(_))));
         assert_eq!(control.order(), None);

@@ -12,9 +12,9 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::Deserialize;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 
-/// What the supervisor hands to a worker that is not alone.
+/// What the supervisor hands to a worker.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Boot {
@@ -32,7 +32,11 @@ pub enum Kind {
     Received = 0,
     /// Send it by this way.
     Send = 1,
+    /// It could not be sent by this way.
+    Unsent = 2,
 }
+
+const KINDS: [Kind; 3] = [Kind::Received, Kind::Send, Kind::Unsent];
 
 /// Octets before the message: kind, transport, listener, connection, port, address.
 const HEAD: usize = 3 + 8 + 2 + 16;
@@ -45,7 +49,7 @@ pub struct Handover {
     worker: WorkerId,
     inbox: OwnedFd,
     others: Vec<OwnedFd>,
-    buffer: Vec<u8>,
+    parcel: Parcel,
 }
 
 impl Handover {
@@ -55,13 +59,12 @@ impl Handover {
     /// The system's error when one is not open.
     pub fn new(worker: WorkerId, boot: &Boot) -> io::Result<Self> {
         let others = boot.others.iter().map(|&descriptor| adopt(descriptor)).collect::<io::Result<_>>()?;
-        Ok(Self { worker, inbox: adopt(boot.inbox)?, others, buffer: Vec::with_capacity(LARGEST) })
+        Ok(Self { worker, inbox: adopt(boot.inbox)?, others, parcel: Parcel::new() })
     }
 
     /// Readable when something was handed to us.
     #[must_use]
     pub fn inbox(&self) -> BorrowedFd<'_> {
-        use std::os::fd::AsFd as _;
         self.inbox.as_fd()
     }
 
@@ -74,27 +77,62 @@ impl Handover {
     /// Hands a message over; `false` when the other does not keep up.
     pub fn give(&mut self, to: WorkerId, kind: Kind, path: &Path, message: &[u8]) -> bool {
         let Some(other) = self.others.get(usize::from(to.0)) else { return false };
-        self.buffer.clear();
-        push_head(kind, path, &mut self.buffer);
-        self.buffer.extend_from_slice(message);
-        send(other, &self.buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).is_ok()
+        self.parcel.send(other.as_fd(), kind, path, message).is_ok()
     }
 
     /// Takes the next message that was handed to us; it is appended to `message`.
     pub fn take(&mut self, message: &mut Vec<u8>) -> Option<(Kind, Path)> {
+        self.parcel.receive(self.inbox.as_fd(), message).ok().flatten()
+    }
+}
+
+/// A message between two processes, with what is to be done with it in front.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    buffer: Vec<u8>,
+}
+
+impl Parcel {
+    /// Room for one.
+    pub(crate) fn new() -> Self {
+        Self { buffer: Vec::with_capacity(LARGEST) }
+    }
+
+    /// Sends one, unless whoever reads `to` does not keep up.
+    pub(crate) fn send(
+        &mut self,
+        to: BorrowedFd<'_>,
+        kind: Kind,
+        path: &Path,
+        message: &[u8],
+    ) -> rustix::io::Result<()> {
+        self.buffer.clear();
+        push_head(kind, path, &mut self.buffer);
+        self.buffer.extend_from_slice(message);
+        send(to, &self.buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).map(drop)
+    }
+
+    /// Takes the next one; its message is appended to `message`. `None` when whoever sent has closed his end.
+    pub(crate) fn receive(
+        &mut self,
+        from: BorrowedFd<'_>,
+        message: &mut Vec<u8>,
+    ) -> rustix::io::Result<Option<(Kind, Path)>> {
         loop {
             self.buffer.clear();
-            let spare = rustix::buffer::spare_capacity(&mut self.buffer);
-            match recv(&self.inbox, spare, RecvFlags::DONTWAIT) {
+            match recv(from, rustix::buffer::spare_capacity(&mut self.buffer), RecvFlags::DONTWAIT) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
-                Err(_) => return None,
+                Err(error) => return Err(error),
+            }
+            if self.buffer.is_empty() {
+                return Ok(None);
             }
             if let Some((head, rest)) = self.buffer.split_first_chunk::<HEAD>()
                 && let Some(read) = read_head(*head)
             {
                 message.extend_from_slice(rest);
-                return Some(read);
+                return Ok(Some(read));
             }
         }
     }
@@ -115,7 +153,7 @@ fn push_head(kind: Kind, path: &Path, out: &mut Vec<u8>) {
 
 fn read_head(head: [u8; HEAD]) -> Option<(Kind, Path)> {
     let [kind, transport, listener, c0, c1, c2, c3, c4, c5, c6, c7, p0, p1, address @ ..] = head;
-    let kind = if kind == Kind::Send as u8 { Kind::Send } else { Kind::Received };
+    let kind = *KINDS.get(usize::from(kind))?;
     let path = Path {
         transport: *TRANSPORTS.get(usize::from(transport))?,
         listener: ListenerId(listener),
@@ -156,7 +194,7 @@ mod tests {
         for (kind, peer, text) in [
             (Kind::Received, "192.0.2.1:5060", &b"INVITE"[..]),
             (Kind::Send, "[2001:db8::1]:443", b""),
-            (Kind::Send, "192.0.2.1:1", &large),
+            (Kind::Unsent, "192.0.2.1:1", &large),
         ] {
             assert!(handover.give(WorkerId(0), kind, &path(peer), text));
             message.clear();

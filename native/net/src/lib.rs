@@ -7,6 +7,7 @@ pub mod control;
 pub mod handover;
 pub mod page;
 pub mod resolve;
+pub mod retirement;
 pub mod steer;
 pub mod stream;
 pub mod udp;

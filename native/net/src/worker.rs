@@ -1,8 +1,10 @@
 //! The loop of one worker: sockets to engine, engine's verdicts to sockets. One thread, no locks.
 //!
-//! Datagrams are handled in their frames; what comes by connections, from other workers or late is in `worker/other.rs`.
+//! Datagrams are handled in their frames; what comes by connections, from other workers or late is in `worker/other.rs`, and
+//! what is left to do after an upgrade in `worker/retired.rs`.
 
 mod other;
+mod retired;
 
 use other::hand_over;
 
@@ -10,6 +12,7 @@ use crate::control::{Control, Order};
 use crate::handover::{self, Handover, Kind};
 use crate::page::Page;
 use crate::resolve::Resolver;
+use crate::retirement::Incarnation;
 use crate::steer;
 use crate::stream::settings::Settings;
 use crate::stream::streams::Streams;
@@ -39,11 +42,12 @@ const TURNS: usize = 8;
 const EVENTS: usize = 128;
 /// Milliseconds of full batches after which the kernel is asked how long datagrams wait.
 const PRESSURE_MS: u64 = 20;
-/// Event number of the control channel, of the resolver and of what other workers hand over; the sockets count from 0,
-/// and connections have the numbers of [`ConnectionId`].
+/// Event number of the control channel, of the resolver, of what other workers hand over and of what successors send; the
+/// sockets count from 0, and connections have the numbers of [`ConnectionId`].
 const CONTROL: u64 = u64::MAX;
 const RESOLVER: u64 = u64::MAX - 1;
 const INBOX: u64 = u64::MAX - 2;
+const RETIREMENT: u64 = u64::MAX - 3;
 
 /// What the supervisor hands to a new worker.
 #[derive(Debug, Deserialize)]
@@ -57,7 +61,7 @@ pub struct Boot {
     pub workers: u16,
     /// Index in `config.listen`, descriptor of the bound socket.
     pub listeners: Vec<(u8, RawFd)>,
-    /// The way to the other workers, if there are any.
+    /// The way to the other workers, and to this one's successor.
     pub handover: Option<handover::Boot>,
     /// The kernel's program that steers and drops, where it is in use.
     pub steering: Option<steer::Boot>,
@@ -65,6 +69,8 @@ pub struct Boot {
     pub data: PathBuf,
     /// Folder of the counter pages.
     pub counters: PathBuf,
+    /// Folder of the sockets of those that have connections.
+    pub connections: PathBuf,
 }
 
 /// Why a worker cannot begin.
@@ -109,6 +115,7 @@ pub struct Worker<S> {
     page: Page,
     id: WorkerId,
     streams: Streams,
+    incarnation: Incarnation,
     handover: Option<Handover>,
     kernel: Option<steer::Bans>,
     /// A message that is not in a frame.
@@ -170,8 +177,13 @@ impl<S: Store> Worker<S> {
         engine.share(handover.as_ref().and_then(Handover::spread));
         let settings = Settings::read(&boot.config, *engine.limits()).map_err(StartError::Config)?;
         let tls = Tls::load(&boot.config).map_err(StartError::Config)?;
+        let incarnation = Incarnation::begin(&boot.connections, id, seed as u8, Arc::clone(&events), RETIREMENT);
+        let incarnation = incarnation.map_err(|error| {
+            StartError::System(format!("socket for connections in {}", boot.connections.display()), error)
+        })?;
         // Nobody is helped who guesses it: the number of a connection opens nothing without a key of the host's.
-        let streams = Streams::new(id, (seed >> 32) as u32, Arc::clone(&events), settings, tls);
+        let first = incarnation.first_generation((seed >> 32) as u32);
+        let streams = Streams::new(id, first, Arc::clone(&events), settings, tls);
         let loose = Vec::new();
         Ok(Self {
             engine,
@@ -185,6 +197,7 @@ impl<S: Store> Worker<S> {
             page,
             id,
             streams,
+            incarnation,
             handover,
             kernel,
             loose,
@@ -207,12 +220,13 @@ impl<S: Store> Worker<S> {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let mut stop = false;
+            let mut end = None;
             for event in &ready {
                 match event.data.u64() {
-                    CONTROL => stop |= self.orders(),
+                    CONTROL => end = self.orders().or(end),
                     RESOLVER => self.answers(&mut batch),
                     INBOX => self.inbox(&mut batch),
+                    RETIREMENT => self.relay(),
                     number if number < self.sockets.len() as u64 => self.read(number as usize, TURNS, &mut batch)?,
                     number => self.stream(ConnectionId(number), event.flags, &mut batch),
                 }
@@ -222,8 +236,10 @@ impl<S: Store> Worker<S> {
             self.tell_bans();
             self.tell_health();
             self.page.write(self.engine.counters());
-            if stop {
-                return self.finish(&mut batch);
+            match end {
+                Some(Order::Retire(longest)) => return self.retire(longest, &mut batch),
+                Some(_) => return self.finish(&mut batch),
+                None => {}
             }
         }
     }
@@ -414,11 +430,11 @@ impl<S: Store> Worker<S> {
         self.ask();
     }
 
-    /// Carries out the supervisor's orders. Returns whether to stop.
-    fn orders(&mut self) -> bool {
+    /// Carries out the supervisor's orders, up to one that ends the service, which is returned.
+    fn orders(&mut self) -> Option<Order> {
         while let Some(order) = self.control.order() {
             match order {
-                Order::Stop(_) => return true,
+                Order::Stop(_) | Order::Retire(_) => return Some(order),
                 Order::Unreadable(why) => self.control.refused(&[(String::new(), why)]),
                 Order::Reload(octets) => match self.compile(&octets) {
                     Ok((snapshot, settings, tls, dns)) => {
@@ -434,7 +450,7 @@ impl<S: Store> Worker<S> {
                 },
             }
         }
-        false
+        None
     }
 
     fn compile(&self, octets: &[u8]) -> Result<(Snapshot, Settings, Tls, Dns), Vec<ConfigError>> {
@@ -449,12 +465,14 @@ impl<S: Store> Worker<S> {
     /// How long to wait for events.
     fn timeout(&self, now: Now) -> Option<Timespec> {
         let due = [self.engine.poll_timeout(), self.streams.poll_timeout()].into_iter().flatten().min()?;
-        let wait = due.saturating_sub(now.monotonic_ms);
-        Some(Timespec {
-            tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX),
-            tv_nsec: (wait % 1000) as i64 * 1_000_000,
-        })
+        Some(wait(due, now))
     }
+}
+
+/// How long it is until the millisecond `due`.
+fn wait(due: u64, now: Now) -> Timespec {
+    let wait = due.saturating_sub(now.monotonic_ms);
+    Timespec { tv_sec: i64::try_from(wait / 1000).unwrap_or(i64::MAX), tv_nsec: (wait % 1000) as i64 * 1_000_000 }
 }
 
 fn queue_own(numbers: &[Option<u8>], batch: &mut Batch, range: std::ops::Range<usize>, to: &Path) {

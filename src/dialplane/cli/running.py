@@ -30,7 +30,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     elif document is None:
         complain("admin.address is empty: only the supervisor can be asked")
         _show_head(facts)
-        _show_processes(facts["workers"], {})
+        _show_processes([*facts["workers"], *facts["retired"]], {})
     else:
         # Asked a moment ago; the control process hears of it only when a process changes.
         _show_head(document | {"dropped_by_kernel": facts["dropped_by_kernel"]})
@@ -52,7 +52,7 @@ def reload(config: ConfigOption = None) -> None:
 
 
 def upgrade(config: ConfigOption = None) -> None:
-    """Bring the installed version into the running server, one process after the other. No socket is closed."""
+    """Bring the installed version into the running server, one process after the other. No connection is cut."""
     answer = ask(data_folder(config), {"ask": "upgrade"}, timeout=UPGRADE_TIMEOUT)
     if problems := answer.get("problems"):
         for problem in problems:
@@ -99,6 +99,8 @@ def _show_processes(processes: list[dict[str, Any]], totals: dict[str, int]) -> 
         counters = row.get("counters", {})
         gap = row["last_gap"]
         state = "" if row["ready"] else " [red]not serving[/]"
+        if (connections := row.get("connections")) is not None:
+            state = f" ({connections:,} connections)"
         table.add_row(
             row["process"] + state,
             str(row["pid"] or "-"),

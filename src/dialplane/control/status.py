@@ -82,6 +82,7 @@ class Status:
             {"process": "supervisor", "pid": self.supervisor["pid"], "ready": True,
              "started": self.supervisor["started"], "restarts": 0, "last_gap": None},
             *self.supervisor["workers"],
+            *self.supervisor["retired"],
             *([self.supervisor["spare"]] if self.supervisor["spare"] else []),
             {**control, "pid": os.getpid(), "ready": True},
         ]  # fmt: skip

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import structlog
 
+from dialplane.supervisor.succession import Heir
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from dialplane.supervisor.succession import Heir
 
 Message: TypeAlias = dict[str, Any]
 
@@ -82,9 +82,9 @@ class Child:
         child._watch()  # noqa: SLF001
         return child
 
-    def bequeath(self) -> tuple[int, int]:
-        """Descriptors with which a successor of this process adopts the child: the channel and the boot message."""
-        return self._channel.fileno(), self._boot
+    def bequeath(self) -> Heir:
+        """What a successor of this process needs to adopt the child."""
+        return Heir(pid=self.pid, channel=self._channel.fileno(), boot=self._boot, started=self.started)
 
     def _watch(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -130,6 +130,16 @@ class Child:
         except (BrokenPipeError, ConnectionResetError, BlockingIOError, OSError):
             return False
         return True
+
+    async def finish(self, grace: float) -> None:
+        """Lets the process finish for ``grace`` seconds, then ends it; returns when it is gone."""
+        self.send({"stop": grace})
+        try:
+            await asyncio.wait_for(self.exited.wait(), grace + 1)
+        except TimeoutError:
+            _log.warning("killed: did not stop in time", process=self.name, pid=self.pid)
+            self.kill()
+            await self.exited.wait()
 
     def kill(self) -> None:
         """Ends the process at once."""

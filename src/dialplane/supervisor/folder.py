@@ -9,6 +9,7 @@
     demonstration     what the passwords of alice and bob are made of, when no file is given
     store/            the shared store
     counters/         one mapped page for each worker
+    connections/      one socket for each process that has connections
     tables/           number tables, compiled
     dialplane.db      the database, unless the configuration names another
 """
@@ -38,6 +39,7 @@ class DataFolder:
         self.effective = path / "effective.json"
         self.store = path / "store"
         self.counters = path / "counters"
+        self.connections = path / "connections"
         self.tables = path / "tables"
 
     @contextlib.contextmanager
@@ -73,8 +75,9 @@ class DataFolder:
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             # A full disk is found here, not in the middle of a registration.
             os.fsync(descriptor)
-            shutil.rmtree(self.counters, ignore_errors=True)
-            for folder in (self.store, self.counters, self.tables):
+            for folder in (self.counters, self.connections):
+                shutil.rmtree(folder, ignore_errors=True)
+            for folder in (self.store, self.counters, self.connections, self.tables):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as error:
             raise WriteError(f"data folder {self.path}: {error.filename} is no folder") from error

@@ -6,16 +6,18 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from dialplane.errors import UnavailableError
 from dialplane.supervisor.child import Child
-from dialplane.supervisor.succession import Heir
+from dialplane.supervisor.retired import Retired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dialplane.supervisor.child import Message
+    from dialplane.supervisor.succession import Heir
 
     Spawn = Callable[["Keeper"], Child]
 
@@ -49,6 +51,7 @@ class Keeper:
         self._died_at: float | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._answer: asyncio.Future[Message] | None = None
+        self._retired = Retired(name, on_change)
         self._candidate: Child | None = None
         self._candidate_ready = asyncio.Event()
 
@@ -92,10 +95,8 @@ class Keeper:
         self._stopping = True
         if self._retry:
             self._retry.cancel()
-        child = self.child
-        if child is None or not child.is_running:
-            return
-        await _finish(child, grace)
+        children = [*self._retired.children(), *([self.child] if self.child is not None else [])]
+        await asyncio.gather(*(child.finish(grace) for child in children if child.is_running))
 
     async def replace(self, grace: float) -> None:
         """Stops the process and starts another in its place."""
@@ -104,9 +105,10 @@ class Keeper:
         self._ready.clear()
         await self.start()
 
-    async def renew(self, grace: float) -> None:
-        """Starts another process beside the present one, which is stopped once the other serves. Raises
-        :class:`UnavailableError` when it does not; then the present one goes on.
+    async def renew(self, grace: float, longest: float) -> None:
+        """Starts another process beside the present one, which retires once the other serves: it finishes what is
+        queued, for at most ``grace`` seconds, and then serves its connections, for at most ``longest``. Raises
+        :class:`UnavailableError` when the other does not serve; then the present one goes on.
         """
         self._candidate_ready.clear()
         fresh = self._candidate = self._spawn(self)
@@ -124,7 +126,7 @@ class Keeper:
         old, self.child = self.child, fresh
         self._ready.set()
         if old is not None:
-            await _finish(old, grace)
+            await self._retired.take(old, grace, longest)
         self._on_change()
 
     def bequeath(self) -> Heir:
@@ -132,20 +134,16 @@ class Keeper:
         child = self.child
         if child is None or not self.is_ready:
             raise UnavailableError(f"{self.name} is being replaced")
-        channel, boot = child.bequeath()
-        return Heir(
-            pid=child.pid,
-            channel=channel,
-            boot=boot,
-            started=child.started,
-            restarts=self.restarts,
-            last_gap=self.last_gap,
+        return msgspec.structs.replace(
+            child.bequeath(), restarts=self.restarts, last_gap=self.last_gap, retired=self._retired.bequeath()
         )
 
     def adopt(self, heir: Heir, on_message: Callable[[Child, Message], None] | None = None) -> None:
         """Takes a process that a predecessor left and that serves already."""
         self.child = Child.adopt(self.name, heir, on_message=on_message or self.on_message, on_exit=self.on_exit)
         self.restarts, self.last_gap = heir.restarts, heir.last_gap
+        for retired in heir.retired:
+            self._retired.adopt(retired)
         self._started_once = True
         self._ready.set()
 
@@ -159,9 +157,11 @@ class Keeper:
         self._stopping = True
         if self._retry:
             self._retry.cancel()
-        if self.child is not None:
-            self.child.kill()
-            await self.child.exited.wait()
+        children = [*self._retired.children(), *([self.child] if self.child is not None else [])]
+        for child in children:
+            child.kill()
+        for child in children:
+            await child.exited.wait()
 
     def on_message(self, child: Child, message: Message) -> None:
         """Takes what the child says, as far as it is about its state."""
@@ -212,6 +212,10 @@ class Keeper:
             "last_gap": self.last_gap,
         }
 
+    def retired_facts(self) -> list[dict[str, Any]]:
+        """For ``dialplane status``: of those that had this place before an upgrade."""
+        return self._retired.facts()
+
     def _respawn(self) -> None:
         self._retry = None
         try:
@@ -222,17 +226,6 @@ class Keeper:
             pause = max(pause_before_retry(self._quick_deaths), 0.1)
             _log.exception("cannot be started", process=self.name, error=error.strerror, retry_in=pause)
             self._retry = asyncio.get_running_loop().call_later(pause, self._respawn)
-
-
-async def _finish(child: Child, grace: float) -> None:
-    """Lets a process finish for ``grace`` seconds, then ends it."""
-    child.send({"stop": grace})
-    try:
-        await asyncio.wait_for(child.exited.wait(), grace + 1)
-    except TimeoutError:
-        _log.warning("killed: did not stop in time", process=child.name, pid=child.pid)
-        child.kill()
-        await child.exited.wait()
 
 
 def pause_before_retry(quick_deaths: int) -> float:

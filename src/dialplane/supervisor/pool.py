@@ -93,6 +93,10 @@ class Pool:
         """For ``dialplane status``."""
         return [keeper.facts() for keeper in self.keepers]
 
+    def retired_facts(self) -> list[dict[str, Any]]:
+        """Of the processes that serve nothing but the connections which they had before an upgrade."""
+        return [facts for keeper in self.keepers for facts in keeper.retired_facts()]
+
     def spare_facts(self) -> dict[str, Any] | None:
         """Of the process that waits to take the place of a worker."""
         spare = self._spare
@@ -124,9 +128,11 @@ class Pool:
             keeper.adopt(heir, self._listener(index))
 
     async def renew(self, grace: float) -> None:
-        """Starts each worker anew, one after the other. Raises what kept one from starting; it and the rest stay."""
+        """Starts each worker anew, one after the other; those before serve their connections until these have ended.
+        Raises what kept one from starting; it and the rest stay.
+        """
         for keeper in self.keepers:
-            await keeper.renew(grace)
+            await keeper.renew(grace, self._config.server.retire)
 
     def _listener(self, index: int) -> Callable[[Child, Message], None]:
         def on_message(child: Child, message: Message) -> None:
@@ -153,6 +159,7 @@ class Pool:
                     "steering": self._listeners.steering_maps(),
                     "data": str(self._folder.store),
                     "counters": str(self._folder.counters),
+                    "connections": str(self._folder.connections),
                 },
             )
             return child

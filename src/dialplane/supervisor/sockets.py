@@ -53,7 +53,7 @@ class Listeners:
         """Why the kernel does not even take the classic one."""
         self.groups: list[list[socket.socket]] = []
         self.inboxes: list[tuple[socket.socket, socket.socket]] = []
-        """For each worker, where it reads what others hand over, and where they write it. None for a single worker."""
+        """For each worker, where it reads what others (or those before it) hand over, and where they write it."""
         if estate is not None:
             self._inherit(estate)
             return
@@ -63,11 +63,10 @@ class Listeners:
                 opened.callback(_close, group)
                 self.groups.append(group)
             self._steer(config.server.steering)
-            if config.server.workers > 1:
-                for _ in range(config.server.workers):
-                    inbox = _open_inbox()
-                    opened.callback(_close, inbox)
-                    self.inboxes.append(inbox)
+            for _ in range(config.server.workers):
+                inbox = _open_inbox()
+                opened.callback(_close, inbox)
+                self.inboxes.append(inbox)
             opened.pop_all()
 
     def of_worker(self, worker: int) -> Iterator[tuple[int, socket.socket]]:
@@ -80,10 +79,8 @@ class Listeners:
         maps = self.steering.descriptors() if self.steering else []
         return [*(member.fileno() for group in [*self.groups, *self.inboxes] for member in group), *maps]
 
-    def handover(self, worker: int) -> dict[str, object] | None:
+    def handover(self, worker: int) -> dict[str, object]:
         """What a worker needs to hand messages to the others, and to take theirs."""
-        if not self.inboxes:
-            return None
         return {"inbox": self.inboxes[worker][0].fileno(), "others": [other.fileno() for _, other in self.inboxes]}
 
     def steering_maps(self) -> dict[str, int] | None:

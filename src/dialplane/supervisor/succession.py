@@ -42,8 +42,12 @@ class Heir(msgspec.Struct, frozen=True):
     channel: int
     boot: int
     started: float
-    restarts: int
-    last_gap: float | None
+    restarts: int = 0
+    last_gap: float | None = None
+    retired: list[Heir] = []
+    """Those that had its place before, and still have connections."""
+    connections: int | None = None
+    """How many it had when it last told, if it is one of these."""
 
 
 class Estate(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ class Estate(msgspec.Struct, frozen=True, kw_only=True):
     def descriptors(self) -> list[int]:
         """All that must outlive the change of program."""
         heirs = [*self.workers, *([self.control] if self.control else [])]
+        heirs += [retired for heir in self.workers for retired in heir.retired]
         return [
             self.lock,
             *(member for group in self.groups for member in group),

@@ -173,6 +173,7 @@ class Supervisor:
             "dropped_by_kernel": self._listeners.steering.dropped() if self._listeners.steering else 0,
             "workers": self._pool.facts(),
             "spare": self._pool.spare_facts(),
+            "retired": self._pool.retired_facts(),
             "control": self._control.facts() if self._control else None,
         }
 

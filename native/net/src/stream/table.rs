@@ -19,7 +19,8 @@ struct Place<T> {
 }
 
 impl<T> Table<T> {
-    /// An empty table. `first` is random, so that what a predecessor gave out fits nothing here.
+    /// An empty table. `first` begins with the incarnation; the rest is random, so that what a predecessor gave out fits
+    /// nothing here.
     pub(crate) fn new(worker: WorkerId, first: u32) -> Self {
         Self { worker, places: Vec::new(), free: Vec::new(), first }
     }
@@ -57,7 +58,7 @@ impl<T> Table<T> {
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<T> {
         self.get_mut(id)?;
         let at = self.places.get_mut(id.place())?;
-        at.generation = at.generation.wrapping_add(1);
+        at.generation = ConnectionId::next_generation(at.generation);
         self.free.push(id.place() as u32);
         at.value.take()
     }
@@ -75,15 +76,16 @@ mod tests {
 
     #[test]
     fn an_old_number_finds_nobody() {
-        let mut table = Table::new(WorkerId(3), u32::MAX);
+        let mut table = Table::new(WorkerId(3), 0x07FF_FFFF);
         let one = table.insert("one").expect("room");
         let two = table.insert("two").expect("room");
-        assert_eq!((one.worker(), one.generation(), one.place()), (Some(WorkerId(3)), u32::MAX, 0));
+        assert_eq!((one.worker(), one.generation(), one.place()), (Some(WorkerId(3)), 0x07FF_FFFF, 0));
         assert_eq!(two.place(), 1);
         assert_eq!(table.remove(one), Some("one"));
         assert_eq!(table.remove(one), None);
         let three = table.insert("three").expect("room");
-        assert_eq!((three.generation(), three.place()), (0, 0), "the same place, the next generation");
+        assert_eq!((three.generation(), three.place()), (0x0700_0000, 0), "the same place, the next generation");
+        assert_eq!((one.incarnation(), three.incarnation()), (7, 7), "of the same process");
         assert_eq!(table.get_mut(one), None);
         assert_eq!(table.get_mut(three), Some(&mut "three"));
         assert_eq!(table.get_mut(ConnectionId::new(WorkerId(2), 0, 0)), None, "another worker's");

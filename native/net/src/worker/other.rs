@@ -51,8 +51,13 @@ impl<S: Store> Worker<S> {
                 break;
             };
             match kind {
+                // From a process that had our place before: the call may be another worker's.
+                Kind::Received if path.connection.worker() == Some(self.id) => {
+                    self.received(now, &path, &message, batch);
+                }
                 Kind::Received => self.handle(now, &path, &message, batch),
-                Kind::Send => self.streams.send(now.monotonic_ms, &path, &message),
+                Kind::Send => self.send_by_connection(now, &path, &message),
+                Kind::Unsent => self.returned(now, &path, &message, batch),
             }
         }
         self.loose = message;
@@ -113,7 +118,7 @@ impl<S: Store> Worker<S> {
                     self.engine.counters_mut().count(Counter::HandedOver);
                 }
             }
-            _ => self.streams.send(now.monotonic_ms, to, message),
+            _ => self.send_by_connection(now, to, message),
         }
     }
 
@@ -141,7 +146,7 @@ impl<S: Store> Worker<S> {
         answer.clear();
         match self.engine.handle_unsent(now, path, message, &mut answer) {
             Unsent::Done => {}
-            Unsent::Send(to) => self.streams.send(now.monotonic_ms, &to, message),
+            Unsent::Send(to) => self.send_by_connection(now, &to, message),
             Unsent::SendOther(to) => {
                 let begin = batch.own().len();
                 batch.own().extend_from_slice(&answer);
