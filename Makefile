@@ -41,7 +41,7 @@ CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
 .PHONY: help serve test test-rust test-python test-free-threaded lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser instructions check \
-	deps-debian environment steering docs clean tools
+	browser deps-debian environment steering docs clean tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +87,7 @@ types: build  ## Check types: mypy strict, and the stubs of dialplane_native and
 
 build: $(VENV)/.native $(VENV)/.root  ## Build dialplane-native and dialplane into .venv
 
-interop: build  ## Run the server against SIPp, sipsak, baresip, linphone and Kamailio (needs root or user namespaces)
+interop: build browser  ## Run the server against SIPp, softphones, a browser and Kamailio (needs root or user namespaces)
 	DIALPLANE_STEERING=$(STEERING) $(PYTEST) tests/interop $(PYTEST_FLAGS)
 
 hostile: build  ## Run the server against torture, malformed and fuzzed messages, in a network namespace of its own
@@ -133,6 +133,8 @@ docs: tools  ## Build the Rust documentation; every warning is an error
 
 check: lint types test  ## What to run before a commit: lint, types, test
 
+browser: .build/browser/node_modules/.package-lock.json  ## Fetch JsSIP, as tests/interop/browser/package-lock.json has it, into .build
+
 deps-debian:  ## Install the Debian packages that interop, hostile and bench use (only those that are missing)
 	@.ci/deps-debian
 
@@ -148,6 +150,12 @@ tools:
 		{ echo "dialplane needs Python 3.11 or later with venv: apt-get install python3-venv ($(PYTHON) will not do; see PYTHON=)" >&2; exit 1; }
 
 environment: $(VENV)/.lock
+
+.build/browser/node_modules/.package-lock.json: tests/interop/browser/package-lock.json tests/interop/browser/package.json
+	@command -v npm >/dev/null || { echo "the browser tests need npm: make deps-debian (npm was not found)" >&2; exit 1; }
+	mkdir -p .build/browser && cp $^ .build/browser/
+	cd .build/browser && npm ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
 
 $(VENV)/.lock: $(LOCK) | tools
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -51,7 +51,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     address: str
     """``TRANSPORT:HOST:PORT``: ``udp:192.0.2.1:5060``, ``tls:[2001:db8::1]:5061``. The transport is ``udp``, ``tcp``,
-    ``tls``, ``ws`` or ``wss``; a port for ``tcp`` takes WebSockets too, one for ``tls`` secure WebSockets."""
+    ``tls``, ``ws`` or ``wss``; a port for ``tcp`` takes WebSockets too, one for ``tls`` secure WebSockets. Browsers
+    connect to any port but 5060 and 5061."""
     advertise: str | None = None
     """``HOST`` or ``HOST:PORT`` for Via and Record-Route, when peers see another address than the one bound."""
     client_authorities: str | None = None

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
+from .certificate import issue
 from .differs import differs
 from .namespace import SUBJECT
 from .subject import Server, Setup, User
@@ -56,13 +56,8 @@ def test_every_workload(serve: Callable[[Setup], Server], tmp_path: Path) -> Non
     "transport", ["tcp", pytest.param("tls", marks=_UDP_AND_TCP), pytest.param("ws", marks=_UDP_AND_TCP)]
 )
 def test_every_transport(serve: Callable[[Setup], Server], tmp_path: Path, transport: str) -> None:
-    authority = trustme.CA()
-    trusted, chain, key = (tmp_path / name for name in ("authority.pem", "chain.pem", "key.pem"))
-    authority.cert_pem.write_to_path(trusted)
-    issued = authority.issue_cert(SUBJECT)
-    issued.private_key_pem.write_to_path(key)
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    serve(Setup(users=USERS, record_route=True, transports=("udp", "tcp", "tls", "ws"), certificate=(chain, key)))
+    trusted, certificate = issue(tmp_path)
+    serve(Setup(users=USERS, record_route=True, transports=("udp", "tcp", "tls", "ws"), certificate=certificate))
     port = {"tcp": 5060, "tls": 5061, "ws": 8080}[transport]
     options = ("-r", "40", "-s", "1", "--hold", "0.1", "-t", transport, "--ca-file", str(trusted))
     status, report = bench(tmp_path, "call", *options, server=f"{SUBJECT}:{port}")

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trustme
 
 from .capture import Capture
+from .certificate import issue
 from .differs import differs
-from .namespace import HOSTS, SUBJECT
+from .namespace import HOSTS
 from .sipp import Sipp, finish
 from .softphone import KINDS
 from .subject import EVERYBODY, Rule, Server, Setup
@@ -36,13 +36,8 @@ def test_softphones(
     bob_by: str,
     end: str,
 ) -> None:
-    authority = trustme.CA()
-    trusted, chain, key = (tmp_path / name for name in ("authority.pem", "chain.pem", "key.pem"))
-    authority.cert_pem.write_to_path(trusted)
-    issued = authority.issue_cert(SUBJECT)
-    issued.private_key_pem.write_to_path(key)
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    setup = Setup(record_route=True, transports=("udp", "tcp", "tls"), certificate=(chain, key), call_auth=True)
+    trusted, certificate = issue(tmp_path)
+    setup = Setup(record_route=True, transports=("udp", "tcp", "tls"), certificate=certificate, call_auth=True)
     server = serve(setup)
     with (
         KINDS[caller]("alice", "wonderland", 600.0, tmp_path, alice_by, trusted) as alice,

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from dialplane.ua import CallState, IncomingCall, ReceivedMessage, RejectedError, UserAgent
 
+from .certificate import issue
 from .differs import differs
 from .namespace import HOSTS, SUBJECT
 from .sipp import Sipp, finish
@@ -104,13 +104,8 @@ _UDP_AND_TCP = differs(kamailio="the control is set up for UDP and TCP")
 )
 def test_by_connections(serve: Callable[[Setup], Server], tmp_path: Path, transport: str) -> None:
     """We call bob, and bob calls us by the connection that we opened."""
-    authority = trustme.CA()
-    trusted, chain, key = (tmp_path / name for name in ("authority.pem", "chain.pem", "key.pem"))
-    authority.cert_pem.write_to_path(trusted)
-    issued = authority.issue_cert(SUBJECT)
-    issued.private_key_pem.write_to_path(key)
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    serve(Setup(record_route=True, transports=("udp", "tcp", "tls", "ws"), certificate=(chain, key)))
+    trusted, certificate = issue(tmp_path)
+    serve(Setup(record_route=True, transports=("udp", "tcp", "tls", "ws"), certificate=certificate))
     write_tone(tmp_path / "ours.wav", OURS)
     heard = tmp_path / "heard.wav"
     port = {"tcp": 5060, "tls": 5061, "ws": 8080}[transport]

@@ -154,7 +154,7 @@ class Dialplane:
 
 
 def _port(transport: str, setup: Setup) -> int:
-    return {"tls": setup.port + 1, "ws": 8080}.get(transport, setup.port)
+    return {"tls": setup.port + 1, "ws": 8080, "wss": 8443}.get(transport, setup.port)
 
 
 def _target_sets(gateways: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ class Setup:
     bans: bool = True
     """Whether who sends nothing but nonsense is banned in the end."""
     transports: tuple[str, ...] = ("udp",)
-    """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next, ``ws`` on 8080."""
+    """What it listens on: ``udp`` and ``tcp`` on :attr:`port`, ``tls`` on the next, ``ws`` on 8080, ``wss`` on 8443."""
     certificate: tuple[Path, Path] | None = None
     """Chain and key, for ``tls``."""
     authorities: Path | None = None
