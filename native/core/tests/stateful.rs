@@ -184,6 +184,12 @@ fn a_cancelled_branch_that_keeps_silent_is_given_up() {
     let sent = server.send(ALICE, &request("CANCEL", "sip:bob@example.com", ""));
     server.send(BOB, &answer(&sent[1], "200 OK", "b", ""));
     assert_eq!(times(&server.pass(32_100)), ["32000 487"]);
+    let accepted = answer(&forwarded, "200 OK", "b", "");
+    assert_eq!(story(&server.send(BOB, &accepted)), [format!("200 {ALICE}")], "§16.7 step 5: lifted all the same");
+    server
+        .send(ALICE, &request("ACK", "sip:bob@example.com", "").replace("bob@example.com>", "bob@example.com>;tag=b"));
+    assert_eq!(story(&server.send(BOB, &accepted)), [format!("200 {ALICE}")], "and again after the ACK to the 487");
+    assert!(server.send(BOB, &answer(&forwarded, "487 Request Terminated", "b", "")).is_empty());
 }
 
 #[test]

@@ -47,6 +47,8 @@ impl<S: Store> Turn<'_, '_, S> {
         let mut wire = Wire::new(self.out, outputs, branch.to);
         wire.at_hand = Some(AtHand { response: &self.message, index: spare, limits: &self.snapshot.limits });
         let _ = match &mut branch.client {
+            // It was given up (§9.1, §16.8), and nobody waits for it; but a call is there, and its caller must be told.
+            Client::Invite(machine) if machine.is_terminated() => return (200..300).contains(&status),
             Client::Invite(machine) => {
                 let event = match status {
                     ..200 => client_invite::Event::Provisional,
