@@ -41,7 +41,7 @@ CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
 .PHONY: help serve test test-rust test-python test-free-threaded lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser instructions check \
-	browser deps-debian environment steering docs clean tools
+	browser figures deps-debian environment steering docs clean tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ interop: build browser  ## Run the server against SIPp, softphones, a browser an
 
 hostile: build  ## Run the server against torture, malformed and fuzzed messages, in a network namespace of its own
 	$(PYTEST) tests/hostile $(PYTEST_FLAGS)
+
+figures: build  ## Run what needs a quiet machine at full size: 100,000 bindings and SIGKILL, slow connections
+	DIALPLANE_FULL=1 $(PYTEST) -s tests/interop/test_many_bindings.py tests/hostile/test_slow_connections.py $(PYTEST_FLAGS)
 
 bench: build  ## Compare dialplane, Kamailio and a plain relay over all workloads
 	$(BIN)/python -m benchmarks
