@@ -40,8 +40,8 @@ KERNELS := $(subst /,.,$(patsubst src/%.pyx,%,$(wildcard src/dialplane/media/*.p
 CRATES := native benchmarks/load benchmarks/parser/rust
 PYTHON_SOURCES := src tests benchmarks $(wildcard setup.py)
 
-.PHONY: help serve test test-rust test-python test-free-threaded lint format types build interop hostile bench bench-quick fuzz capi miri coverage bench-parser instructions check \
-	browser figures deps-debian environment steering docs clean tools
+.PHONY: help serve test test-rust test-python test-free-threaded lint format types build interop hostile bench bench-quick fuzz capi miri \
+	coverage bench-parser instructions check browser figures deps-debian environment steering docs clean tools
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

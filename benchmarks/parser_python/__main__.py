@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("--capture-rounds", type=int, default=3)
     parser.add_argument("--folder", help="where the capture is written for the time of the measurement")
     parser.add_argument("--render", action="store_true", help="only render the raw results that are there")
+    parser.add_argument("--times", action="store_true", help="only measure times; the instructions that are there stay")
     parser.add_argument("--check", action="store_true", help="only count instructions: exit status 1 when they grew")
     parser.add_argument("--output", type=Path, default=RESULTS / "parser-python.json")
     options = parser.parse_args()
@@ -110,7 +111,7 @@ def main() -> None:
             "machine": facts(),
             "versions": {name: version for name in names if (version := installed(name))},
             "parse": measure(options.rounds),
-            "instructions": instructions.measure(),
+            "instructions": committed(options.output) if options.times else instructions.measure(),
             "capture": capture.measure(readers.native, size, options.capture_rounds, options.folder) if size else None,
         }
         options.output.parent.mkdir(exist_ok=True)
@@ -128,13 +129,19 @@ def write_document(table: str) -> None:
     DOCUMENT.write_text(before + START + table.partition("\n\n")[2] + END + rest.split(END)[1])
 
 
-def check(committed: dict[str, Any]) -> int:
-    """Compares the instructions of this dialplane with the committed ones; the exit status."""
-    machine, here = committed["machine"], facts()
+def committed(path: Path) -> dict[str, dict[str, int]]:
+    """The instructions of raw results; none when there are no such results."""
+    counts: dict[str, dict[str, int]] = json.loads(path.read_text()).get("instructions", {}) if path.exists() else {}
+    return counts
+
+
+def check(before: dict[str, Any]) -> int:
+    """Compares the instructions of this dialplane with those before; the exit status."""
+    machine, here = before["machine"], facts()
     if machine["python"] != here["python"]:
         print(f"counted with Python {machine['python']}, this is {here['python']}", file=sys.stderr)
         return 2
-    grown = instructions.grown(committed["instructions"], instructions.measure(ours=True))
+    grown = instructions.grown(before["instructions"], instructions.measure(ours=True))
     for line in grown:
         print(line, file=sys.stderr)
     return 1 if grown else 0
