@@ -142,7 +142,10 @@ fn every_name_of_the_table_is_found_in_any_case_and_nothing_longer() {
 /// Setting the case bit makes a hyphen of a CR.
 #[test]
 fn a_control_character_in_a_name_is_no_part_of_it() {
-    for row in &TABLE {
+    // Miri takes a hundred times as long, and one name shows as much of the loads as all.
+    let step = if cfg!(miri) { 16 } else { 1 };
+    let mut index = crate::Index::with_capacity(1);
+    for row in TABLE.iter().step_by(step) {
         for at in 0..=row.name.len() {
             let mut line = format!("{}: some value that is longer than the window", row.name).into_bytes();
             line[at] &= 0x1F;
@@ -151,7 +154,6 @@ fn a_control_character_in_a_name_is_no_part_of_it() {
             }
             // By the scanner that this machine would choose.
             let text = [b"OPTIONS sip:a SIP/2.0\r\n", &line[..], b"\r\n\r\n"].concat();
-            let mut index = crate::Index::new();
             let read = crate::parse(&text, &mut index, &crate::Limits::default());
             assert!(
                 read.is_err() || read.is_ok_and(|message| message.fields().all(|field| field.id == HeaderId::OTHER))
