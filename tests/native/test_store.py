@@ -53,6 +53,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+def test_what_cannot_be_used_is_given_up_and_the_reason_told(tmp_path: Path) -> None:
+    opened = Store(str(tmp_path), "supervisor", LISTENERS)
+    assert (opened.discarded, opened.given_up) == (True, None), "there was none"
+    opened.restored()
+    opened.close(clean=True)
+    opened = Store(str(tmp_path), "supervisor", LISTENERS)
+    assert (opened.discarded, opened.given_up) == (False, None)
+    opened.close(clean=True)
+    (table,) = tmp_path.glob("bindings*")
+    table.write_bytes(b"no table")
+    opened = Store(str(tmp_path), "supervisor", LISTENERS)
+    assert (opened.discarded, opened.given_up) == (True, "it is damaged")
+    opened.close()
+
+
 def test_a_new_store_awaits_the_database(tmp_path: Path, store: Store) -> None:
     other = Store(str(tmp_path), "control")
     assert [opened.discarded for opened in (store, other)] == [True, True]

@@ -23,6 +23,7 @@ class NoStore:
     """In the place of the shared store."""
 
     discarded = False
+    given_up = None
 
     def close(self, clean: bool = False) -> None:
         pass

@@ -69,3 +69,9 @@ def test_a_bad_row_is_told_with_its_line(loaded: Loaded) -> None:
     (loaded.base / "t.csv").write_text("number,uri\n+49,sip:a@b\nx,sip:a@b\n")
     with pytest.raises(ConfigurationError, match=r"x\.toml:3: table\[0\]\.file: t\.csv: .*3"):
         compiled(loaded)
+
+
+def test_a_value_that_leads_nowhere_is_told_with_its_line(loaded: Loaded) -> None:
+    (loaded.base / "t.csv").write_text("number,uri\n+49,sip:{user}@192.0.2.1;q=0.5 tel:+4930\n+48,192.0.2.2\n")
+    with pytest.raises(ConfigurationError, match=r"t\.csv: line 3: the value has to be a URI"):
+        compiled(loaded)

@@ -17,7 +17,7 @@ pub mod names;
 pub mod path;
 mod probing;
 mod proxy;
-mod redirect;
+pub mod redirect;
 pub mod registrar;
 mod respond;
 pub mod routing;

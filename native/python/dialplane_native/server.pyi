@@ -171,6 +171,10 @@ class Store:
         have to be restored from the database. Stays true until :meth:`restored` is called.
         """
 
+    @property
+    def given_up(self) -> str | None:
+        """Why the contents that were there could not be used; ``None`` when they are used, or there were none."""
+
     def restored(self) -> None:
         """The database has been read back: :attr:`discarded` is false from now on, for all processes."""
 

@@ -19,7 +19,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (csv, table) = (folder.path().join("numbers.csv"), folder.path().join("numbers.dpt"));
     write_csv(&csv, numbers);
-    let (compile_time, entries) = time(|| compile(&csv, &table, |_, _| true).expect("good"));
+    let (compile_time, entries) = time(|| compile(&csv, &table, |_| true, |_, _| true).expect("good"));
     let octets = std::fs::metadata(&table).expect("written").len();
     println!("{entries} entries compiled in {:.1} s of processor time, {octets} octets", compile_time / 1e9);
 

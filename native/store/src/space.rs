@@ -11,6 +11,7 @@ use crate::map::Words;
 use crate::place::{self, Boot};
 use dialplane_core::store::StoreError;
 use siphasher::sip::SipHasher13;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -49,6 +50,18 @@ pub enum Unusable {
     UncleanBoot,
     /// It is a copy of a file that was in use, made while it changed.
     Copied,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "there is none",
+            Self::Damaged => "it is damaged",
+            Self::OtherVersion => "an older version wrote it",
+            Self::UncleanBoot => "the machine went down while it was in use",
+            Self::Copied => "it is a copy that was made while it was in use",
+        })
+    }
 }
 
 impl Space {

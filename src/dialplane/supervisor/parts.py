@@ -26,6 +26,10 @@ class SharedStore(Protocol):
     def discarded(self) -> bool:
         """Whether it is empty because it is new or had to be given up."""
 
+    @property
+    def given_up(self) -> str | None:
+        """Why what was there could not be used."""
+
     def bans(self) -> list[tuple[str, float, str]]:
         """Source, Unix time of the end, reason."""
 

@@ -105,6 +105,8 @@ class Supervisor:
             store = self._open_store()
             self._store = store
             self._is_empty = store.discarded
+            if store.given_up is not None:
+                _log.warning("shared store begun anew: what was there cannot be used", reason=store.given_up)
             clean = False
             opened.callback(lambda: store.close(clean))
             self._listeners = Listeners(self.config, estate)

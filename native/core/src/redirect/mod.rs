@@ -8,7 +8,7 @@ use crate::respond::Answer;
 use crate::routing::{MAX_SYMBOLS, Number};
 use crate::store::{NumberTable, Store};
 use crate::turn::{Step, Turn};
-use dialplane_syntax::Uri;
+use dialplane_syntax::{HeaderId, NameAddr, Uri};
 
 /// Contacts that one response names.
 const MOST_CONTACTS: usize = 16;
@@ -81,8 +81,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         self.work.counters.count(Counter::LookupHits);
         self.work.note(|| format!("{matched} digits found: {}", String::from_utf8_lossy(value)));
         let mut lines = self.lines();
-        // `uri;q` values, one contact after another, separated by blanks.
-        for contact in value.split(|&octet| octet == b' ').filter(|contact| !contact.is_empty()).take(MOST_CONTACTS) {
+        for contact in each(value).take(MOST_CONTACTS) {
             push_contact(contact, user.unwrap_or_default(), &mut lines);
         }
         self.redirect(lines, status)
@@ -102,24 +101,62 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     }
 }
 
-/// One Contact line. `{user}` in the URI stands for the user part that was asked for; a value without angle brackets gets
-/// them, so that its parameters stay those of the URI.
+/// Whether a value of a number table is one or more contacts, as [`NumberTable::longest`] is to give them.
+#[must_use]
+pub fn are_contacts(value: &[u8]) -> bool {
+    let is_contact = |contact| {
+        let mut text = Vec::with_capacity(value.len() + 2);
+        push_value(contact, b"0", &mut text);
+        NameAddr::parse(&text, 0, HeaderId::CONTACT).is_ok_and(|contact| contact.parsed_uri().is_ok())
+    };
+    each(value).next().is_some() && each(value).all(is_contact)
+}
+
+/// The contacts of a value, which are separated by blanks.
+fn each(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&octet| octet == b' ').filter(|contact| !contact.is_empty())
+}
+
+/// One Contact line.
 fn push_contact(contact: &[u8], user: &[u8], lines: &mut Vec<u8>) {
     lines.extend_from_slice(b"Contact: ");
+    push_value(contact, user, lines);
+    lines.extend_from_slice(b"\r\n");
+}
+
+/// `{user}` in the URI stands for the user part that was asked for; a value without angle brackets gets them, so that its
+/// parameters stay those of the URI.
+fn push_value(contact: &[u8], user: &[u8], out: &mut Vec<u8>) {
     let bare = !contact.contains(&b'<');
     if bare {
-        lines.push(b'<');
+        out.push(b'<');
     }
     match contact.windows(6).position(|window| window == b"{user}") {
         Some(at) => {
-            lines.extend_from_slice(&contact[..at]);
-            lines.extend_from_slice(user);
-            lines.extend_from_slice(&contact[at + 6..]);
+            out.extend_from_slice(&contact[..at]);
+            out.extend_from_slice(user);
+            out.extend_from_slice(&contact[at + 6..]);
         }
-        None => lines.extend_from_slice(contact),
+        None => out.extend_from_slice(contact),
     }
     if bare {
-        lines.push(b'>');
+        out.push(b'>');
     }
-    lines.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_contacts;
+
+    #[test]
+    fn what_a_table_may_say() {
+        for value in
+            ["sip:{user}@192.0.2.1", "sip:a@b;q=0.5 tel:+49301", "<sip:a@b;lr>;q=0.5", " sips:b  https://x/{user} "]
+        {
+            assert!(are_contacts(value.as_bytes()), "{value}");
+        }
+        for value in ["", " ", "de", "sip:", "sip:a@b de", "<sip:a@b", "192.0.2.1:5060"] {
+            assert!(!are_contacts(value.as_bytes()), "{value}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use dialplane_core::registrar::record::Bindings;
 use dialplane_core::registrar::row::{Row, from_record, record_id, to_record};
 use dialplane_core::store::{Change, Store as _, StoreError, Table as _};
 use dialplane_net::clock;
-use dialplane_store::{Batch, Changes, Cursor, Role, SharedStore};
+use dialplane_store::{Batch, Changes, Cursor, Opened, Role, SharedStore, Unusable};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -115,6 +115,15 @@ impl PyStore {
     fn discarded(&self) -> PyResult<bool> {
         let store = self.open()?;
         Ok(store.bindings().awaits_restore() || store.credentials().awaits_restore())
+    }
+
+    /// Why the contents that were there could not be used; `None` when they are used, or there were none.
+    #[getter]
+    fn given_up(&self) -> PyResult<Option<String>> {
+        Ok(match self.open()?.opened() {
+            Opened::Existing | Opened::Discarded(Unusable::Missing) => None,
+            Opened::Discarded(why) => Some(why.to_string()),
+        })
     }
 
     /// The database has been read back.

@@ -13,7 +13,7 @@ pub(crate) fn compile_table(py: Python<'_>, csv: &str, dpt: &str, progress: Opti
     // What the callback raised, or an interrupt.
     let mut raised = None;
     let compiled = py.detach(|| {
-        compile(csv, dpt, |done, whole| {
+        compile(csv, dpt, dialplane_core::redirect::are_contacts, |done, whole| {
             let told = Python::attach(|py| {
                 py.check_signals()?;
                 progress.as_ref().map_or(Ok(()), |progress| progress.call1(py, (done, whole)).map(drop))

@@ -45,12 +45,17 @@ impl From<io::Error> for CompileError {
 /// Compiles the CSV file at `csv` (lines `number,value`; see the module's documentation in `csv.rs`) into a number table
 /// at `table`, and returns the number of entries.
 ///
-/// `progress` is told now and then how many octets have been read, of how many; it returns whether to go on. 10,000,000
+/// A value for which `is_good` says no is refused. `progress` is told now and then how many octets have been read, of how many; it returns whether to go on. 10,000,000
 /// entries take some seconds and 300 MB of memory.
 ///
 /// # Errors
 /// [`CompileError`]
-pub fn compile(csv: &Path, table: &Path, mut progress: impl FnMut(u64, u64) -> bool) -> Result<u64, CompileError> {
+pub fn compile(
+    csv: &Path,
+    table: &Path,
+    is_good: impl Fn(&[u8]) -> bool,
+    mut progress: impl FnMut(u64, u64) -> bool,
+) -> Result<u64, CompileError> {
     let file = File::open(csv)?;
     let stamp = stamp(&file)?;
     let mut builder = NumberTableBuilder::new();
@@ -60,6 +65,9 @@ pub fn compile(csv: &Path, table: &Path, mut progress: impl FnMut(u64, u64) -> b
             return Err(CompileError::Cancelled);
         }
         done = entry.octets;
+        if !is_good(entry.value) {
+            return Err(CompileError::Csv(CsvError { line: entry.line, problem: CsvProblem::NotAContact }));
+        }
         builder.add(entry.digits, entry.value).map_err(|error| of_builder(error, entry.line))
     })?;
     if !progress(done, stamp[0]) {

@@ -20,6 +20,8 @@ pub enum CsvProblem {
     MoreFields,
     /// The value has a control character.
     ControlCharacter,
+    /// The value is not what whoever compiles the table asks for.
+    NotAContact,
     /// The number was there with another value, in this line.
     Twice(u64),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for CsvError {
             CsvProblem::ValueLength => f.write_str("the value has to be 1 to 255 octets long"),
             CsvProblem::Quotes => f.write_str("a quote is not closed, or something follows it"),
             CsvProblem::MoreFields => f.write_str("more than two fields; put a value with a comma in quotes"),
+            CsvProblem::NotAContact => f.write_str("the value has to be a URI, or several with blanks between them"),
             CsvProblem::ControlCharacter => f.write_str("a control character in the value"),
             CsvProblem::Twice(first) => write!(f, "the number is in line {first} already, with another value"),
         }

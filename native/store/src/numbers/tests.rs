@@ -110,19 +110,20 @@ fn csv_is_compiled_or_the_line_is_named() {
     let long_comment = format!("# {}\n49,de", "x".repeat(100_000));
     let long_line = format!("48,pl\n49,{}", "x".repeat(100_000));
     type Case<'c> = (&'c str, &'c str, Result<u64, (u64, CsvProblem)>);
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
         ("two", "number,uri\n+49,de\r\n\n# x\n4930,berlin\n", Ok(2)),
         ("no end of line", "49,de", Ok(1)),
         ("nothing", "", Ok(0)),
         ("a long comment", &long_comment, Ok(1)),
         ("the same twice", "49,de\n49,de\n", Ok(1)),
         ("a bad number", "49,de\n\n4x,de\n", Err((3, CsvProblem::NotANumber))),
+        ("a bad value", "49,de\n\n48,bad\n", Err((3, CsvProblem::NotAContact))),
         ("twice", "49,de\n48,pl\n49,fr\n", Err((3, CsvProblem::Twice(1)))),
         ("a long line", &long_line, Err((2, CsvProblem::ValueLength))),
     ];
     for (name, text, expected) in cases {
         fs::write(&csv, text).expect("there is room");
-        let compiled = compile(&csv, &table, |_, _| true).map_err(|error| match error {
+        let compiled = compile(&csv, &table, |value| value != b"bad", |_, _| true).map_err(|error| match error {
             CompileError::Csv(CsvError { line, problem }) => (line, problem),
             other => unreachable!("{name}: {other}"),
         });
@@ -144,13 +145,18 @@ fn progress_is_told_and_may_end_it() {
     let text: String = (0..200_000).map(|number| format!("{number:06},v\n")).collect();
     fs::write(&csv, &text).expect("there is room");
     let mut told = Vec::new();
-    let compiled = compile(&csv, &table, |done, all| {
-        told.push((done, all));
-        true
-    });
+    let compiled = compile(
+        &csv,
+        &table,
+        |_| true,
+        |done, all| {
+            told.push((done, all));
+            true
+        },
+    );
     assert_eq!(compiled.expect("good"), 200_000);
     assert!(told.len() >= 4 && told.is_sorted() && told.last() == Some(&(text.len() as u64, text.len() as u64)));
-    assert!(matches!(compile(&csv, &table, |_, _| false), Err(CompileError::Cancelled)));
+    assert!(matches!(compile(&csv, &table, |_| true, |_, _| false), Err(CompileError::Cancelled)));
 }
 
 #[test]
