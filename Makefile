@@ -93,8 +93,9 @@ interop: build browser  ## Run the server against SIPp, softphones, a browser an
 hostile: build  ## Run the server against torture, malformed and fuzzed messages, in a network namespace of its own
 	$(PYTEST) tests/hostile $(PYTEST_FLAGS)
 
-figures: build  ## Run what needs a quiet machine at full size: 100,000 bindings and SIGKILL, slow connections
-	DIALPLANE_FULL=1 $(PYTEST) -s tests/interop/test_many_bindings.py tests/hostile/test_slow_connections.py $(PYTEST_FLAGS)
+figures: build  ## Run what needs a quiet machine at full size: 100,000 bindings and SIGKILL, slow connections, amplification
+	DIALPLANE_FULL=1 $(PYTEST) -s tests/interop/test_many_bindings.py tests/hostile/test_slow_connections.py \
+		tests/hostile/test_amplification.py $(PYTEST_FLAGS)
 
 bench: build  ## Compare dialplane, Kamailio and a plain relay over all workloads
 	$(BIN)/python -m benchmarks
