@@ -56,7 +56,11 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     advertise: str | None = None
     """``HOST`` or ``HOST:PORT`` for Via and Record-Route, when peers see another address than the one bound."""
     client_authorities: str | None = None
-    """For ``tls`` and ``wss``: PEM file of authorities; each client must show a certificate that one of them signed."""
+    """For ``tls`` and ``wss``: PEM file of authorities; each client must show a certificate that one of them signed.
+    Requests to a server that says ``alias`` (RFC 5923) and is named in its certificate go by its connection."""
+    keep: Annotated[int, Meta(ge=0, le=86400)] | None = None
+    """Seconds in which clients that ask by ``keep`` in Via (RFC 6223) are told to send a keep-alive; 0 tells nothing.
+    Without it, 29 for ``udp``, where it is a STUN request, and 120 else. Flow-Timer goes before it."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,6 +81,9 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """PEM file of authorities whose certificates we accept; without it, those of the system."""
     verify: bool = True
     """Refuse a next hop whose certificate is not for the host in its URI (RFC 5922)."""
+    present: bool = True
+    """Show the first ``[[certificate]]`` to next hops that ask for one, and let them send us requests by the same
+    connection (``alias`` in Via, RFC 5923)."""
     oldest: Literal["1.2", "1.3"] = "1.2"
     """Oldest version of TLS that is spoken, on either side."""
 

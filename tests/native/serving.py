@@ -47,7 +47,7 @@ def configuration(address: str = "udp:127.0.0.1:5060", **changes: Any) -> dict[s
             "most": 100_000, "buffer": 262_144, "connect": 4.0, "first": 10.0, "message": 32.0, "idle": 7500.0,
             "balancers": [],
         },
-        "tls": {"authorities": None, "verify": True, "oldest": "1.2"},
+        "tls": {"authorities": None, "verify": True, "present": True, "oldest": "1.2"},
         "limits": {
             "message": 65536, "fields": 256, "via": 64, "route": 32, "field": 16384, "contacts": 64, "bindings": 10,
         },

@@ -14,6 +14,8 @@ import pytest
 from dialplane_native.server import Steering
 
 WORKERS = 4
+STUN = b"\0\1\0\x10\x21\x12\xa4\x42transaction!\x80\x22\0\x0c\r\nCall-ID: 1\0"
+"""A Binding request, which has no Call-ID whatever its octets look like."""
 BPF = Path(__file__).parents[2] / "native" / "net" / "bpf"
 
 
@@ -99,7 +101,8 @@ def test_two_thousand_calls_meet_from_both_sides(group: list[socket.socket], sou
 
 @pytest.mark.usefixtures("steering")
 @pytest.mark.parametrize(
-    "message", [b"", b"\r\n\r\n", b"x" * 60_000, b"\n" * 3000, b"INVITE\r\ni:", b"\r\nCall-ID" * 200]
+    "message",
+    [b"", b"\r\n\r\n", b"x" * 60_000, b"\n" * 3000, b"INVITE\r\ni:", b"\r\nCall-ID" * 200, STUN, STUN[:20]],
 )
 def test_what_is_no_message_arrives_all_the_same(
     group: list[socket.socket], source: socket.socket, message: bytes

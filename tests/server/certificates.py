@@ -24,8 +24,8 @@ class Certificates:
         issued.private_key_pem.write_to_path(key)
         return chain, key
 
-    def for_client(self, name: str) -> Path:
+    def for_client(self, *names: str) -> Path:
         """Key and certificate of a client, in one file."""
-        file = self.folder / f"{name}.client.pem"
-        self._authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(file)
+        file = self.folder / f"{names[0].replace('*', 'any')}.client.pem"
+        self._authority.issue_cert(*names).private_key_and_cert_chain_pem.write_to_path(file)
         return file

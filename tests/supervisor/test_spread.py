@@ -96,6 +96,8 @@ def test_any_place_and_case(group: list[socket.socket], source: socket.socket, n
         b"OPTIONS sip:a SIP/2.0\r\nCall-Info: <http://a>\r\ni:1\r\n\r\n",
         b"x" * 60000,
         b"INVITE sip:a SIP/2.0\r\nCall-ID:" + b"y" * 3000,
+        b"\0\1\0\0\x21\x12\xa4\x42transaction!",
+        b"\0\1\0\x10\x21\x12\xa4\x42transaction!\x80\x22\0\x0c\r\nCall-ID: 1\0",
     ],
 )
 def test_whatever_comes_gets_through(group: list[socket.socket], source: socket.socket, octets: bytes) -> None:

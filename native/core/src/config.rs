@@ -57,6 +57,7 @@ mirror! {
         address: String,
         advertise: Option<String>,
         client_authorities: Option<String>,
+        keep: Option<u32>,
     }
     Certificate {
         chain: String,
@@ -65,6 +66,7 @@ mirror! {
     Tls {
         authorities: Option<String>,
         verify: bool,
+        present: bool,
         oldest: String,
     }
     Connections {

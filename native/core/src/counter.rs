@@ -60,6 +60,8 @@ counters! {
     Responses = "responses_received",
     /// Keep-alives received (RFC 5626 §3.5.1).
     KeepAlives = "keepalives_received",
+    /// STUN Binding requests answered (RFC 5626 §3.5.2).
+    StunAnswered = "stun_answered",
     /// Messages that are not SIP.
     Malformed = "malformed",
     /// Requests refused by validation (RFC 3261 §16.3).
@@ -140,7 +142,7 @@ counters! {
     BannedDropped = "messages_dropped_banned",
     /// Requests dropped because their User-Agent is that of a scanner.
     Scanners = "requests_of_scanners",
-    /// Requests refused because their source sent more than `guard.requests`.
+    /// Requests refused because their source sent more than `guard.requests`, or a stranger too many STUN requests.
     RateLimited = "requests_rate_limited",
     /// Requests refused because there was more to do than could be done (RFC 7339 §5.10).
     Shed = "requests_shed",
@@ -174,6 +176,8 @@ counters! {
     ConnectionsAccepted = "connections_accepted",
     /// Connections opened to a next hop.
     ConnectionsOpened = "connections_opened",
+    /// Connections by which requests go back to who opened them (RFC 5923).
+    ConnectionsAliased = "connections_aliased",
     /// Connections that could not be opened to a next hop.
     ConnectionsFailed = "connections_failed",
     /// Connections closed at once because there were too many.

@@ -7,17 +7,20 @@
 use crate::counter::{Counter, Counters};
 use crate::failures::Failures;
 use crate::guard::shed::Shed;
-use crate::guard::{Ban, Bucket, act};
+use crate::guard::{Ban, act};
+use crate::keepalive;
+use crate::listener::default_port;
 use crate::names::search::{Outcome, Reach};
 use crate::names::{Names, Parked};
-use crate::path::{ConnectionId, Path, WorkerId};
+use crate::path::{ConnectionId, Path, Transport, WorkerId};
 use crate::probing;
 pub use crate::proxy::context::Output;
 use crate::proxy::context::{Contexts, Desk};
 use crate::proxy::hop;
+use crate::proxy::keep::Keep;
 use crate::proxy::size::{BY_SIZE, REMEMBERED_MS};
 use crate::routing::probe::{Change, Prober};
-use crate::routing::target::NextHop;
+use crate::routing::target::{HopHost, NextHop};
 use crate::snapshot::Snapshot;
 use crate::spread::Spread;
 use crate::store::Store;
@@ -25,7 +28,7 @@ use crate::time::Now;
 use crate::trace::Trace;
 use crate::turn::{Step, Turn};
 use crate::unsent::{self, Unsent};
-use dialplane_syntax::{Edits, Index, Limits, parse};
+use dialplane_syntax::{Edits, Index, Limits, Message, parse};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -61,6 +64,8 @@ pub enum Health {
 pub(crate) struct Work {
     pub counters: Counters,
     pub edits: Edits,
+    /// What is to be done to `keep` in the next Via of the response at hand.
+    pub keep: Option<Keep>,
     pub names: Names,
     /// Peers that did not take a connection for what is too large for a datagram.
     pub refusals: Failures,
@@ -124,6 +129,7 @@ impl<S: Store> Engine<S> {
         let mut work = Work {
             counters: Counters::default(),
             edits: Edits::new(),
+            keep: None,
             names: Names::new(snapshot.names),
             refusals: Failures::default(),
             scratch: Vec::with_capacity(1024),
@@ -188,15 +194,10 @@ impl<S: Store> Engine<S> {
         let message = match parse(bytes, &mut self.index, &self.snapshot.limits) {
             Ok(message) => message,
             Err(error) => {
-                if is_keep_alive(bytes) {
-                    self.work.counters.count(Counter::KeepAlives);
-                } else {
-                    self.work.counters.count(Counter::Malformed);
-                    let (work, address) = (&mut self.work, path.peer.ip());
-                    act::charge(&self.snapshot, &self.store, work, address, now, Bucket::Refused);
-                }
                 self.work.note(|| format!("not SIP: {} at octet {}", error.kind.as_str(), error.offset));
-                return Verdict::Done;
+                let answered = keepalive::handle(&self.snapshot, &self.store, &mut self.work, path, bytes, now, out);
+                self.call = 0;
+                return if answered { Verdict::Send(*path) } else { Verdict::Done };
             }
         };
         if let Some(owner) = spread.and_then(|spread| spread.owner(&message)) {
@@ -286,6 +287,14 @@ impl<S: Store> Engine<S> {
             self.work.names.failed(path, now.monotonic_ms);
         }
         unsent::handle(&self.snapshot, path, message, now, &mut self.index, &mut self.work, out)
+    }
+
+    /// Host and port of the sender of a request that came by TLS, if he lets others come back to him by the same connection.
+    /// RFC 5923 §8.2.
+    pub fn alias(&mut self, bytes: &[u8]) -> Option<(HopHost, u16)> {
+        let message = parse(bytes, &mut self.index, &self.snapshot.limits).ok().filter(Message::is_request)?;
+        let via = message.top_via().ok().filter(|via| via.params().contains(b"alias"))?;
+        Some((HopHost::of(&via.host), via.port.unwrap_or(default_port(Transport::Tls))))
     }
 
     /// What stands for a host in a [`Path`] without a connection: whoever is connected to must be this host.
@@ -423,9 +432,4 @@ fn call_word(call_id: &[u8]) -> u32 {
     let word = words.iter().fold(0, |word, octets| add(word, u64::from_le_bytes(*octets)));
     let word = rest.iter().fold(word, |word, octet| add(word, u64::from(*octet)));
     ((word >> 32) as u32).max(1)
-}
-
-/// RFC 5626 §3.5.1, and what else clients send to keep a binding in a NAT open: CRLF, NUL, blanks.
-fn is_keep_alive(bytes: &[u8]) -> bool {
-    bytes.len() <= 8 && bytes.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0 | b' '))
 }

@@ -11,6 +11,7 @@ pub mod counter;
 pub mod engine;
 mod failures;
 pub mod guard;
+mod keepalive;
 pub mod keys;
 pub mod listener;
 pub mod names;

@@ -19,6 +19,8 @@ pub struct Listener {
     address: Option<IpAddr>,
     /// Port that peers see.
     pub port: u16,
+    /// Seconds between keep-alives that clients are told when they ask (RFC 6223 §5); 0 tells nothing.
+    pub keep: u32,
     /// The texts of its own transport, and of what connections to it become.
     texts: [Texts; 2],
 }
@@ -34,11 +36,12 @@ pub(crate) struct Texts {
 }
 
 impl Listener {
-    /// Takes one entry of the configuration.
+    /// Takes one entry of the configuration. With `alias`, requests that leave by TLS say that others may come back by the same
+    /// connection (RFC 5923 §8.1).
     ///
     /// # Errors
     /// The field of `listen[index]` that cannot be used, and why.
-    pub fn new(index: usize, entry: &config::Listen) -> Result<Self, ConfigError> {
+    pub fn new(index: usize, entry: &config::Listen, alias: bool) -> Result<Self, ConfigError> {
         let address = config::listen_address(&entry.address)
             .map_err(|problem| ConfigError::new(format!("listen[{index}].address"), problem.to_owned()))?;
         let mut own = Vec::new();
@@ -67,9 +70,10 @@ impl Listener {
                 Transport::Ws => ("WS", ";transport=ws"),
                 Transport::Wss => ("WSS", ";transport=ws"),
             };
+            let offer = if alias && transport == Transport::Tls { ";alias" } else { "" };
             Texts {
                 transport,
-                via: format!("Via: SIP/2.0/{token} {name}:{port};branch=").into_bytes(),
+                via: format!("Via: SIP/2.0/{token} {name}:{port}{offer};branch=").into_bytes(),
                 route: format!("{name}:{port}{parameter};lr;dp=").into_bytes(),
             }
         });
@@ -80,6 +84,7 @@ impl Listener {
             address: Host::parse(&host).and_then(|host| host.address()),
             host,
             port,
+            keep: entry.keep.unwrap_or(if address.transport.is_stream() { STREAM_KEEP } else { DATAGRAM_KEEP }),
         })
     }
 
@@ -130,6 +135,10 @@ fn split_port(text: &[u8]) -> Option<(Vec<u8>, u16)> {
     Some((host.to_vec(), std::str::from_utf8(port).ok()?.parse().ok()?))
 }
 
+/// RFC 5626 §4.4.1 and §4.4.2: the longest intervals that it recommends. Many NATs forget a datagram after 30 s.
+const STREAM_KEEP: u32 = 120;
+const DATAGRAM_KEEP: u32 = 29;
+
 /// Which listener sends to a peer: the one that the message came by if it can, else the first of the same kind.
 pub(crate) fn sender(
     listeners: &[Listener],
@@ -166,7 +175,9 @@ mod tests {
                 address: address.into(),
                 advertise: advertise.map(str::to_owned),
                 client_authorities: None,
+                keep: None,
             },
+            false,
         )
     }
 

@@ -57,8 +57,10 @@ impl Snapshot {
     ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut listeners = Vec::new();
+        // Nobody takes the offer who does not see our certificate.
+        let alias = config.tls.present && !config.certificate.is_empty();
         for (index, entry) in config.listen.iter().enumerate() {
-            match Listener::new(index, entry) {
+            match Listener::new(index, entry, alias) {
                 Ok(listener) => listeners.push(listener),
                 Err(error) => errors.push(error),
             }

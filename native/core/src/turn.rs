@@ -61,6 +61,7 @@ impl<S: Store> Turn<'_, '_, S> {
             && let Ok(cseq) = self.message.cseq()
         {
             if let Some((id, part)) = self.contexts.table.find(Key::client(returned.ours.word(), cseq.method)) {
+                self.work.keep = returned.keep;
                 return self.response_to(id, part, cseq.method);
             }
             late = cseq.method != Method::Invite && !self.contexts.is_young(self.now);
@@ -78,10 +79,10 @@ impl<S: Store> Turn<'_, '_, S> {
             }
             return Step::Done;
         }
-        let forwarded = returned.upstream.and_then(|upstream| {
+        let forwarded = returned.upstream.as_ref().and_then(|upstream| {
             let keys = &self.snapshot.keys;
             let (scratch, edits) = (&mut self.work.scratch, &mut self.work.edits);
-            response::forward(&self.message, &returned.ours, &upstream, listeners, keys, scratch, edits)
+            response::forward(&self.message, &returned, upstream, listeners, keys, scratch, edits)
         });
         match forwarded {
             Some(to) => {

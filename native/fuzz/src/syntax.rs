@@ -4,6 +4,7 @@
 
 use dialplane_syntax::header::{RAck, delta_seconds, option_tags};
 use dialplane_syntax::stream::Framed;
+use dialplane_syntax::stun::{self, Stun};
 use dialplane_syntax::uri::{equal, unescape, write_aor, write_escaped_user};
 use dialplane_syntax::{
     CSeq, Contacts, Digest, Edits, Framer, HeaderId, Host, Index, Limits, Message, NameAddr, RequestBuilder, Status,
@@ -11,9 +12,16 @@ use dialplane_syntax::{
 };
 use std::net::SocketAddr;
 
-/// One datagram: every view of it stays within it, and says what its octets say.
+/// One datagram: every view of it stays within it, and says what its octets say. If it is STUN, its answer is too.
 pub fn datagram(data: &[u8]) {
     with_message(data, look_at_everything);
+    let Some(Stun::Request(request)) = stun::read(data) else { return };
+    for (source, more) in [(SocketAddr::from(([192, 0, 2, 1], 5060)), 14), (SocketAddr::from(([0x2001; 8], 5060)), 24)] {
+        let mut out = Vec::new();
+        stun::write_answer(&request, source, &mut out);
+        assert_eq!(stun::read(&out), Some(Stun::Response));
+        assert!(out.len() <= data.len() + more);
+    }
 }
 
 /// Octets of a stream in pieces of any size give the messages that they give in one piece.

@@ -34,9 +34,15 @@ pub enum Kind {
     Send = 1,
     /// It could not be sent by this way.
     Unsent = 2,
+    /// No message: these hosts at that address are reached by that connection of mine (RFC 5923).
+    Alias = 3,
+    /// Send it by such a connection, if that is still there.
+    ByAlias = 4,
+    /// It is not.
+    NoAlias = 5,
 }
 
-const KINDS: [Kind; 3] = [Kind::Received, Kind::Send, Kind::Unsent];
+const KINDS: [Kind; 6] = [Kind::Received, Kind::Send, Kind::Unsent, Kind::Alias, Kind::ByAlias, Kind::NoAlias];
 
 /// Octets before the message: kind, transport, listener, connection, port, address.
 const HEAD: usize = 3 + 8 + 2 + 16;
@@ -68,10 +74,16 @@ impl Handover {
         self.inbox.as_fd()
     }
 
+    /// Number of workers, this one too.
+    #[must_use]
+    pub fn workers(&self) -> u16 {
+        u16::try_from(self.others.len()).unwrap_or(u16::MAX)
+    }
+
     /// How calls are divided among the workers.
     #[must_use]
     pub fn spread(&self) -> Option<Spread> {
-        Spread::new(self.worker, u16::try_from(self.others.len()).unwrap_or(u16::MAX))
+        Spread::new(self.worker, self.workers())
     }
 
     /// Hands a message over; `false` when the other does not keep up.
@@ -195,6 +207,9 @@ mod tests {
             (Kind::Received, "192.0.2.1:5060", &b"INVITE"[..]),
             (Kind::Send, "[2001:db8::1]:443", b""),
             (Kind::Unsent, "192.0.2.1:1", &large),
+            (Kind::Alias, "192.0.2.1:5061", b"numbers"),
+            (Kind::ByAlias, "192.0.2.1:5061", b"OPTIONS"),
+            (Kind::NoAlias, "192.0.2.1:5061", b"OPTIONS"),
         ] {
             assert!(handover.give(WorkerId(0), kind, &path(peer), text));
             message.clear();

@@ -3,6 +3,7 @@
 //! Datagrams are handled in their frames; what comes by connections, from other workers or late is in `worker/other.rs`, and
 //! what is left to do after an upgrade in `worker/retired.rs`.
 
+mod alias;
 mod other;
 mod retired;
 

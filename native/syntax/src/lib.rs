@@ -25,6 +25,7 @@
 //! | [`validate`](mod@validate) | readable but wrong: what to answer |
 //! | [`patch`] | edits against the received bytes |
 //! | [`build`] | own requests and responses |
+//! | [`stun`] | STUN Binding requests, which come to the same port |
 #![no_std]
 
 extern crate alloc;
@@ -44,6 +45,7 @@ pub mod parse;
 pub mod patch;
 mod scan;
 pub mod stream;
+pub mod stun;
 mod text;
 pub mod uri;
 pub mod validate;

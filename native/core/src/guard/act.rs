@@ -52,6 +52,29 @@ pub(crate) fn charge<S: Store>(
     }
 }
 
+/// Whether a STUN request of `address` is answered. Nobody is banned for more of them: they are what a NAT is kept open with.
+pub(crate) fn may_be_told<S: Store>(
+    snapshot: &Snapshot,
+    store: &S,
+    work: &mut Work,
+    address: IpAddr,
+    now: Now,
+) -> bool {
+    if is_known(snapshot, store, address, now) {
+        return true;
+    }
+    if work.shed.is_on() {
+        work.counters.count(Counter::Shed);
+        return false;
+    }
+    let allowance = snapshot.guard.allowance(Bucket::Stun);
+    let has_token = store.sources().take(Source::of(address), Bucket::Stun, allowance, now.unix_ms);
+    if !has_token {
+        work.counters.count(Counter::RateLimited);
+    }
+    has_token
+}
+
 fn ban<S: Store>(snapshot: &Snapshot, store: &S, work: &mut Work, address: IpAddr, now: Now, reason: Reason) {
     if snapshot.guard.ban_ms == 0 {
         return;
@@ -169,7 +192,7 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
     /// Tells the peer that our own response, behind `begin` of the output, goes to how much less it should send.
     pub(crate) fn tell_load(&mut self, begin: usize) {
         let share = self.share_of(self.path.peer.ip());
-        oc::mark_own(share, self.now, begin, self.out, &mut self.work.scratch);
+        oc::mark_own(share, self.now, begin, self.out);
     }
 
     /// The same in a response that is forwarded to `peer`, whose Via is the second one.

@@ -77,7 +77,7 @@ impl Guard {
     fn allowance(&self, bucket: Bucket) -> Allowance {
         match bucket {
             Bucket::Failures => self.failures,
-            Bucket::Refused => self.refused,
+            Bucket::Refused | Bucket::Stun => self.refused,
             Bucket::Requests => self.requests.unwrap_or(self.refused),
         }
     }

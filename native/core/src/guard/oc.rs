@@ -5,31 +5,35 @@
 
 use crate::time::Now;
 use dialplane_syntax::{Edits, HeaderId, Message};
+use std::ops::Range;
 
 /// Milliseconds for which a value holds; the default of RFC 7339 §4.3.
 const VALIDITY: u64 = 500;
 
-/// Rewrites the top Via of the response behind `begin`.
-pub(super) fn mark_own(share: u32, now: Now, begin: usize, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+/// Writes into the top Via of the response behind `begin`.
+pub(super) fn mark_own(share: u32, now: Now, begin: usize, out: &mut Vec<u8>) {
     let Some((start, end)) = top_via(&out[begin..]) else { return };
     let (start, end) = (begin + start, begin + end);
-    scratch.clear();
-    if rewrite(&out[start..end], share, now, scratch) {
-        out.splice(start..end, scratch.iter().copied());
+    if let Some(Told { stale, text }) = told(&out[start..end], share, now) {
+        out.splice(end..end, text.into_bytes());
+        for range in stale.into_iter().rev() {
+            out.drain(start + range.start..start + range.end);
+        }
     }
 }
 
-/// Rewrites the Via behind ours, which `edits` take off.
+/// Writes into the Via behind ours, which `edits` take off.
 pub(super) fn mark_forwarded(message: &Message<'_>, share: u32, now: Now, edits: &mut Edits) {
     let Some(via) = message.elements(HeaderId::VIA).nth(1) else { return };
-    let mut value = Vec::new();
-    if rewrite(via.value, share, now, &mut value) {
-        edits.replace(via.range(), &value);
+    if let Some(Told { stale, text }) = told(via.value, share, now) {
+        let start = via.range().start;
+        stale.into_iter().for_each(|range| edits.remove(start + range.start..start + range.end));
+        edits.insert(via.range().end, text.as_bytes());
     }
 }
 
 /// Where the first Via value of a response that we wrote stands: the first line behind the status.
-fn top_via(message: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn top_via(message: &[u8]) -> Option<(usize, usize)> {
     let line = message.iter().position(|&octet| octet == b'\n')? + 1;
     let rest = message.get(line..)?;
     let name = [&b"Via: "[..], b"v:"].into_iter().find(|name| rest.starts_with(name))?;
@@ -37,10 +41,22 @@ fn top_via(message: &[u8]) -> Option<(usize, usize)> {
     Some((line + name.len(), line + end))
 }
 
-/// Appends a Via value with our answer in it; `false` for a peer that does not ask, or for another algorithm only.
-fn rewrite(value: &[u8], share: u32, now: Now, out: &mut Vec<u8>) -> bool {
+/// What a Via value says when it has our answer.
+struct Told {
+    /// Parameters that go, with their semicolons.
+    stale: Vec<Range<usize>>,
+    /// Those that come at the end.
+    text: String,
+}
+
+/// `None` for a peer that does not ask, or for another algorithm only.
+fn told(value: &[u8], share: u32, now: Now) -> Option<Told> {
     let mut asks = [false; 2];
+    let mut stale = Vec::new();
+    let mut end = 0;
     for (place, param) in split(value, b';').enumerate() {
+        let start = end;
+        end = start + usize::from(place > 0) + param.len();
         let (name, text) = match param.iter().position(|&octet| octet == b'=') {
             Some(equal) => (param[..equal].trim_ascii(), param[equal + 1..].trim_ascii()),
             None => (param.trim_ascii(), &b""[..]),
@@ -52,16 +68,13 @@ fn rewrite(value: &[u8], share: u32, now: Now, out: &mut Vec<u8>) -> bool {
             let list = text.strip_prefix(b"\"").and_then(|list| list.strip_suffix(b"\"")).unwrap_or(text);
             asks[1] = list.split(|&octet| octet == b',').any(|one| one.trim_ascii().eq_ignore_ascii_case(b"loss"));
         } else if !is("oc-validity") && !is("oc-seq") {
-            if place > 0 {
-                out.push(b';');
-            }
-            out.extend_from_slice(param);
+            continue;
         }
+        stale.push(start..end);
     }
     let (seconds, rest) = (now.unix_ms / 1000, now.unix_ms % 1000);
     let text = format!(";oc={share};oc-algo=\"loss\";oc-validity={VALIDITY};oc-seq={seconds}.{rest:03}");
-    out.extend_from_slice(text.as_bytes());
-    asks == [true; 2]
+    (asks == [true; 2]).then_some(Told { stale, text })
 }
 
 /// The parts between `mark`s that are not in quotation marks.
@@ -92,9 +105,10 @@ mod tests {
             ("SIP/2.0/UDP a;branch=z9hG4bK1;oc", None),
             ("SIP/2.0/UDP a;branch=z9hG4bK1;oc;oc-algo=\"rate\"", None),
         ] {
-            let mut out = Vec::new();
-            let asks = rewrite(before.as_bytes(), 20, NOW, &mut out);
-            assert_eq!(asks.then(|| String::from_utf8_lossy(&out).into_owned()).as_deref(), after, "{before}");
+            let mut out = format!("SIP/2.0 200 \r\nVia: {before}\r\n\r\n").into_bytes();
+            mark_own(20, NOW, 0, &mut out);
+            let expected = format!("SIP/2.0 200 \r\nVia: {}\r\n\r\n", after.unwrap_or(before));
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
 
@@ -105,7 +119,7 @@ mod tests {
         for vias in ["Via: {}, SIP/2.0/UDP b;oc\r\n", "Via: {}\r\nVia: SIP/2.0/UDP b;oc\r\n", "v:{}\r\n"] {
             let text = |via| format!("beforeSIP/2.0 503 \r\n{}CSeq: 1 INVITE\r\n\r\n", vias.replace("{}", via));
             let mut out = text(asked).into_bytes();
-            mark_own(7, NOW, 6, &mut out, &mut Vec::new());
+            mark_own(7, NOW, 6, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), text(told));
         }
         for vias in ["Via: ours, {}, SIP/2.0/UDP b;oc\r\n", "Via: ours;oc\r\nVia: {}\r\nVia: SIP/2.0/UDP b;oc\r\n"] {

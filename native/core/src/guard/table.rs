@@ -4,7 +4,7 @@
 //! ```text
 //! bans in force | next sweep | seed | (5 free)       one line of 8 words
 //! 4,096 × 4 × { source | until << 8 | reason }       one line for each set
-//! 4,096 × 8 × { source | spent × 3 | proved | … }    one line for each source
+//! 4,096 × 8 × { source | spent × 3 | proved | spent | (2 free) }   one line for each source
 //! ```
 //!
 //! A source has its place in one set. When all places of the set are taken, the ban that ends first, or the source that has
@@ -66,6 +66,8 @@ pub enum Bucket {
     Refused = 2,
     /// Requests outside dialogs.
     Requests = 3,
+    /// STUN requests of somebody who has not proved himself.
+    Stun = 5,
 }
 
 /// Size of a bucket and how it fills again.

@@ -5,6 +5,7 @@
 
 use super::branch::{self, Origin};
 use super::flow;
+use super::keep;
 use super::route::{Routed, push_token};
 use crate::keys::Keys;
 use crate::listener::Listener;
@@ -45,6 +46,8 @@ pub(crate) struct Forward<'a> {
     pub breadth: Option<u8>,
     /// The flow that our Path leads back to, and whether its other end is the client itself (RFC 3327, RFC 5626 §5.1).
     pub insert_path: Option<(Path, bool)>,
+    /// Whether who sent it is told how often to send keep-alives (RFC 6223).
+    pub keep: bool,
     /// Take off what a stranger says about who he is.
     pub strip_identity: bool,
     /// What the branch is made of.
@@ -191,6 +194,10 @@ fn push_route(values: &[u8], out: &mut Vec<u8>) {
 fn push_via(forward: &Forward<'_>, keys: &Keys, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> u64 {
     out.extend_from_slice(forward.via);
     let word = branch::push(keys, &forward.origin, forward.fork, forward.loop_hash, scratch, out);
+    if forward.keep {
+        out.push(b';');
+        out.extend_from_slice(keep::MARK);
+    }
     out.extend_from_slice(b"\r\n");
     word
 }

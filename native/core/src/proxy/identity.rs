@@ -1,5 +1,6 @@
 //! Who sends a request. RFC 3261 §22.3 (proxy to user), §10.3 step 3.
 
+use super::keep;
 use super::request::Request;
 use crate::auth::{Attempt, Challenger, Identity, Verdict};
 use crate::counter::Counter;
@@ -83,7 +84,14 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let answer = snapshot.registrar.handle(self.store, &register, ours, scratch, &mut lines, counters);
         self.judged(before);
         let answer = Answer { status: answer.status, reason: answer.reason.as_bytes(), lines: &lines };
+        let begin = self.out.len();
         let step = self.respond(answer);
+        if answer.status == 200 && keep::is_asked(&request.essentials.via) {
+            let listener = snapshot.listeners.get(usize::from(self.path.listener.0));
+            // RFC 6223 §5: where both are said, they are the same.
+            let seconds = snapshot.registrar.flow_timer(&lines).or(listener.map(|listener| listener.keep));
+            keep::promise(seconds.unwrap_or_default(), begin, self.out);
+        }
         self.work.lines = lines;
         step
     }

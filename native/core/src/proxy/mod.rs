@@ -7,6 +7,7 @@ pub(crate) mod forward;
 pub(crate) mod gruu;
 pub(crate) mod hop;
 mod identity;
+pub(crate) mod keep;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod route;

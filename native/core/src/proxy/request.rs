@@ -5,7 +5,7 @@ use super::branch::{self, Ours};
 use super::hop::Found;
 use super::response::reply_address_of_request;
 use super::route::{self, Routed};
-use super::{flow, hop, size};
+use super::{flow, hop, keep, size};
 use crate::auth::Identity;
 use crate::counter::Counter;
 use crate::path::{Path, Transport};
@@ -298,6 +298,10 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
         let leaves_by = matches!(leaving.next, hop::Next::Path(_)).then_some(*to);
         // One value is enough when both sides are reached alike.
         let differs = recorded.listener != self.path.listener || recorded.transport != transport || came_by.is_some();
+        let record_route = makes_dialog(request) && (leaving.record_route || self.is_contact_ours());
+        let is_kept =
+            request.method == Method::Register || record_route || makes_dialog(request) && request.routed.authentic;
+        let keep = is_kept && receiver.keep > 0 && keep::is_asked(&essentials.via);
         let receiver = super::forward::Side { listener: receiver, transport, flow: came_by };
         let forward = super::forward::Forward {
             uri: leaving.uri,
@@ -308,11 +312,12 @@ impl<'b, S: Store> Turn<'_, 'b, S> {
             transport: to.transport,
             sender: super::forward::Side { listener: sender, transport: recorded.transport, flow: leaves_by },
             receiver: (differs || leaves_by.is_some()).then_some(receiver),
-            record_route: makes_dialog(request) && (leaving.record_route || self.is_contact_ours()),
+            record_route,
             fork,
             stateful: leaving.stateful,
             breadth,
             insert_path: leaving.insert_path.then(|| (*self.path, self.is_first_hop())),
+            keep,
             strip_identity: snapshot.challenge && !request.trusted,
             origin,
             loop_hash: request.loop_hash,

@@ -5,6 +5,7 @@
 
 use super::branch::{Origin, Ours};
 use super::forward::frame;
+use super::keep::Keep;
 use crate::keys::Keys;
 use crate::listener::{Listener, default_port};
 use crate::path::{Path, Transport};
@@ -49,6 +50,8 @@ pub(crate) struct Returned<'b> {
     pub ours: Ours,
     /// The one below it: the upstream element's. `None`: the request was our own.
     pub upstream: Option<Via<'b>>,
+    /// What is to be done to its `keep`.
+    pub keep: Option<Keep>,
 }
 
 /// Step 2 ("find the Via"): reads the two top Via values; `None` if the top one is not ours.
@@ -63,19 +66,22 @@ pub(crate) fn returned<'b>(message: &Message<'b>, listeners: &[Listener]) -> Opt
         None => None,
         Some(via) => Some(via.ok()?),
     };
-    Some(Returned { ours, upstream })
+    let status = message.status().unwrap_or_default();
+    let keep = upstream.as_ref().and_then(|upstream| Keep::read(&top, upstream, status));
+    Some(Returned { ours, upstream, keep })
 }
 
 /// Checks the MAC and writes the edit that takes our Via off. Returns where the response goes.
 pub(crate) fn forward(
     message: &Message<'_>,
-    ours: &Ours,
+    returned: &Returned<'_>,
     upstream: &Via<'_>,
     listeners: &[Listener],
     keys: &Keys,
     scratch: &mut Vec<u8>,
     edits: &mut Edits,
 ) -> Option<Path> {
+    let ours = &returned.ours;
     let listener = listeners.get(usize::from(ours.listener.0))?;
     let reply_to = reply_address(upstream, listener.transport)?;
     let origin = origin(message, upstream, reply_to, ours)?;
@@ -84,6 +90,9 @@ pub(crate) fn forward(
     }
     edits.clear();
     edits.remove(message.elements(HeaderId::VIA).next()?.removal_range());
+    if let Some(keep) = &returned.keep {
+        keep.write(listener.keep, edits);
+    }
     frame(message, listener.transport, edits);
     Some(Path { transport: listener.transport, listener: ours.listener, connection: ours.connection, peer: reply_to })
 }

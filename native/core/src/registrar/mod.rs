@@ -101,8 +101,8 @@ pub struct Registrar {
     bindings: usize,
     /// `Service-Route: …\r\n`, or nothing (RFC 3608).
     service_route: Vec<u8>,
-    /// `Flow-Timer: …\r\n`, or nothing (RFC 5626 §6).
-    flow_timer: Vec<u8>,
+    /// Its seconds and `Flow-Timer: …\r\n`, or nothing (RFC 5626 §6).
+    flow_timer: (u32, Vec<u8>),
     /// Whether GRUUs are given to those who ask for them (RFC 5627).
     gives_gruus: bool,
     /// For temporary ones.
@@ -156,6 +156,7 @@ impl Registrar {
             0 => Vec::new(),
             seconds => format!("Flow-Timer: {seconds}\r\n").into_bytes(),
         };
+        let flow_timer = (registrar.flow_timer, flow_timer);
         let authenticator = Authenticator::new(&config.auth, &Keys::derive(secret)).map_err(|more| errors.extend(more));
         match (path, nat, authenticator) {
             (Some(path), Some(nat), Ok(authenticator)) if errors.is_empty() => Ok(Self {
@@ -180,6 +181,12 @@ impl Registrar {
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
+    }
+
+    /// Seconds of the Flow-Timer in the lines of an answer; `None` when there is none.
+    pub(crate) fn flow_timer(&self, lines: &[u8]) -> Option<u32> {
+        let (seconds, line) = &self.flow_timer;
+        (*seconds > 0 && lines.ends_with(line)).then_some(*seconds)
     }
 
     /// Whether a user of this URI is known, registered or not (RFC 3261 §21.4.18 tells 480 from 404).

@@ -326,7 +326,7 @@ impl<S: Store, F: Fn(&SipUri<'_>) -> bool> Processing<'_, S, F> {
         self.lines.extend_from_slice(&self.registrar.service_route);
         if self.outbound {
             self.lines.extend_from_slice(b"Require: outbound\r\n");
-            self.lines.extend_from_slice(&self.registrar.flow_timer);
+            self.lines.extend_from_slice(&self.registrar.flow_timer.1);
         }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) is_timed: bool,
     /// Whether a ping is unanswered.
     pub(crate) is_pinged: bool,
+    /// Messages in which `alias` was looked for; [`u8::MAX`] once it was found.
+    pub(crate) looks: u8,
     /// Whether the kernel tells when there is room again.
     pub(crate) is_blocked: bool,
     /// Whether it is in the list of those to be written.

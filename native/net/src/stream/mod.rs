@@ -6,8 +6,10 @@
 //! | `connection`, `table`, `deadlines` | one of them with its socket; where it is kept; when it is looked at |
 //! | `session` | one of them without its socket: PROXY header, TLS, WebSocket, framing |
 //! | [`ws`], [`upgrade`], [`proxy_protocol`] | the octets of each protocol |
+//! | `alias` | which connections lead back to who opened them |
 //! | [`tls`], [`settings`] | what the configuration says |
 
+mod alias;
 mod connection;
 mod deadlines;
 pub mod proxy_protocol;

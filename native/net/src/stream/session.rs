@@ -10,6 +10,7 @@ use super::ws;
 use dialplane_core::path::Transport;
 use dialplane_syntax::stream::Framed;
 use dialplane_syntax::{Framer, Index, Limits};
+use rustls::pki_types::CertificateDer;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -119,6 +120,11 @@ impl Session {
     /// Whether something has begun and is not whole.
     pub(crate) fn is_within(&self) -> bool {
         !self.input.is_empty() || matches!(&self.speech, Speech::WebSocket(reader) if reader.is_within())
+    }
+
+    /// What the peer has shown in the handshake, and was taken.
+    pub(crate) fn peer_certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.as_ref()?.peer_certificates()?.first()
     }
 
     /// What the connection's transport is to be called.

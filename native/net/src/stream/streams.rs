@@ -1,4 +1,5 @@
-//! All connections of a worker: how they begin ([`begin`]), carry messages ([`traffic`]) and end ([`end`]). RFC 3261 §18.
+//! All connections of a worker: how they begin ([`begin`]), carry messages ([`traffic`]), also back ([`reuse`]), and end ([`end`]).
+//! RFC 3261 §18.
 //!
 //! After [`Streams::on_event`], handle what arrived ([`Streams::take_arrived`]); after handling, [`Streams::flush`]; then
 //! [`Streams::poll_unsent`] until it has nothing more. Wait no longer than [`Streams::poll_timeout`] says before
@@ -6,8 +7,10 @@
 
 mod begin;
 mod end;
+mod reuse;
 mod traffic;
 
+use super::alias::Aliases;
 use super::connection::{Connection, Stage, Waiting};
 use super::deadlines::Deadlines;
 use super::session::{Arrived, Bench};
@@ -53,6 +56,8 @@ pub struct Streams {
     wire: Vec<u8>,
     arrived: Arrived,
     pool: HashMap<Pooled, ConnectionId>,
+    /// Connections that others opened, of any worker.
+    aliases: Aliases,
     /// Names of hosts by the number that stands for each in a path.
     hosts: HashMap<ConnectionId, ServerName<'static>>,
     deadlines: Deadlines,
@@ -79,6 +84,7 @@ impl Streams {
             wire: Vec::with_capacity(WIRE),
             arrived: Arrived::default(),
             pool: HashMap::new(),
+            aliases: Aliases::default(),
             hosts: HashMap::new(),
             deadlines: Deadlines::default(),
             dirty: Vec::new(),

@@ -25,6 +25,11 @@ impl<T> Table<T> {
         Self { worker, places: Vec::new(), free: Vec::new(), first }
     }
 
+    /// Whose table it is.
+    pub(crate) fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
     /// Number of values.
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()

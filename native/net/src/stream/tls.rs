@@ -3,16 +3,16 @@
 //! Made of the configuration and replaced whole at a reload. A connection keeps what it began with.
 
 use dialplane_core::config::{Config, ConfigError, listen_address};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme, SupportedProtocolVersion, version,
+    CertificateError, ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme, SupportedProtocolVersion, version,
 };
 use std::sync::Arc;
 use webpki::EndEntityCert;
@@ -45,6 +45,8 @@ impl Tls {
             }
         }
         let versions = if config.tls.oldest == "1.3" { FROM_1_3 } else { FROM_1_2 };
+        // RFC 5922 §7.3, RFC 5923 §9.2: who is asked for a certificate shows the one he has.
+        let own = keys.first().filter(|_| config.tls.present).cloned();
         let resolver = Arc::new(ByName { keys });
         let mut tls = Self::default();
         for (index, entry) in config.listen.iter().enumerate() {
@@ -67,7 +69,7 @@ impl Tls {
         }
         // Without a listener for TLS nothing is sent over it either (RFC 3261 §18.1.1: the Via must name one).
         if tls.servers.iter().any(Option::is_some) {
-            match client(config, versions, &provider) {
+            match client(config, versions, &provider, own) {
                 Ok(client) => tls.client = Some(Arc::new(client)),
                 Err(error) => errors.push(error),
             }
@@ -171,6 +173,7 @@ fn client(
     config: &Config,
     versions: &[&'static SupportedProtocolVersion],
     provider: &Arc<CryptoProvider>,
+    own: Option<Arc<CertifiedKey>>,
 ) -> Result<ClientConfig, ConfigError> {
     const PATH: &str = "tls.authorities";
     let refused = |error: &dyn std::fmt::Display| ConfigError::new(PATH, error.to_string());
@@ -179,10 +182,14 @@ fn client(
         .map_err(|error| refused(&error))?;
     let without_asking = |trusted| {
         let verifier = Arc::new(WithoutAsking { provider: Arc::clone(provider), trusted });
-        builder.clone().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        builder.clone().dangerous().with_custom_certificate_verifier(verifier)
+    };
+    let with_own = |builder: ConfigBuilder<ClientConfig, WantsClientCert>| match own {
+        Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
+        None => builder.with_no_client_auth(),
     };
     if !config.tls.verify {
-        return Ok(without_asking(true));
+        return Ok(with_own(without_asking(true)));
     }
     let roots = match &config.tls.authorities {
         Some(file) => authorities(file, PATH)?,
@@ -193,11 +200,11 @@ fn client(
         }
     };
     if roots.is_empty() {
-        return Ok(without_asking(false));
+        return Ok(with_own(without_asking(false)));
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider)).build();
     let verifier = verifier.map_err(|error| refused(&error))?;
-    Ok(builder.with_webpki_verifier(verifier).with_no_client_auth())
+    Ok(with_own(builder.with_webpki_verifier(verifier)))
 }
 
 /// Takes every certificate (`tls.verify = false`), or none: on a machine without authorities nobody can be known.

@@ -30,6 +30,11 @@ impl<S: Store> Worker<S> {
         if let Some(path) = self.streams.path(id) {
             // Another worker's answer would come too late.
             let is_ending = self.streams.is_ending(id);
+            if path.transport == Transport::Tls
+                && let Some(message) = arrived.messages.first().and_then(|range| arrived.octets.get(range.clone()))
+            {
+                self.look_for_alias(id, message);
+            }
             for range in &arrived.messages {
                 match arrived.octets.get(range.clone()) {
                     Some(message) if is_ending => self.handle(now, &path, message, batch),
@@ -58,6 +63,9 @@ impl<S: Store> Worker<S> {
                 Kind::Received => self.handle(now, &path, &message, batch),
                 Kind::Send => self.send_by_connection(now, &path, &message),
                 Kind::Unsent => self.returned(now, &path, &message, batch),
+                Kind::Alias => self.note_alias(&path, &message),
+                Kind::ByAlias => self.send_by_alias(now, &path, &message),
+                Kind::NoAlias => self.send_otherwise(now, &path, &message),
             }
         }
         self.loose = message;
@@ -118,6 +126,7 @@ impl<S: Store> Worker<S> {
                     self.engine.counters_mut().count(Counter::HandedOver);
                 }
             }
+            None if self.goes_elsewhere(to, message) => {}
             _ => self.send_by_connection(now, to, message),
         }
     }

@@ -30,13 +30,16 @@ pub struct Via<'b> {
     pub maddr: Option<&'b [u8]>,
     /// The ttl parameter.
     pub ttl: Option<u8>,
+    /// The first keep parameter and its value: `Some(None)` offers keep-alives (RFC 6223 §4.3).
+    pub keep: Option<Option<&'b [u8]>>,
     sent_by: &'b [u8],
     params: Params<'b>,
     whole: &'b [u8],
     offset: usize,
-    /// Where received and rport lie, counted from the first octet of the element; empty when they are not there.
+    /// Where received, rport and keep lie, counted from the first octet of the element; empty when they are not there.
     received_at: Place,
     rport_at: Place,
+    keep_at: Place,
 }
 
 /// A range of an element.
@@ -80,12 +83,14 @@ impl<'b> Via<'b> {
             rport: None,
             maddr: None,
             ttl: None,
+            keep: None,
             sent_by: text.slice(host_start, sent_by_end),
             params: Params::default(),
             whole: &[],
             offset: start,
             received_at: Place::default(),
             rport_at: Place::default(),
+            keep_at: Place::default(),
         };
         while text.octet(at) == b';' {
             let param = match plain_param::<S>(text, at, is_known) {
@@ -109,6 +114,11 @@ impl<'b> Via<'b> {
         let place = Place { start: (param.start - offset) as u32, end: (param.end - offset) as u32 };
         match param.name {
             BRANCH => set(&mut self.branch, param.value),
+            KEEP if self.keep.is_none() => {
+                self.keep_at = place;
+                self.keep = Some(param.value);
+                Ok(())
+            }
             MADDR => set(&mut self.maddr, param.value),
             RECEIVED => {
                 self.received_at = place;
@@ -170,6 +180,12 @@ impl<'b> Via<'b> {
         self.range_at(self.received_at)
     }
 
+    /// Where the name and the value, if any, of keep lie in the message.
+    #[must_use]
+    pub const fn keep_range(&self) -> Option<Range<usize>> {
+        self.range_at(self.keep_at)
+    }
+
     /// Whether the branch begins with `z9hG4bK` (RFC 3261 §8.1.1.7) and more follows (RFC 4475 §3.2.1 badbranch).
     #[must_use]
     pub fn has_cookie(&self) -> bool {
@@ -187,6 +203,7 @@ impl<'b> Via<'b> {
 }
 
 const BRANCH: u64 = word_of("branch");
+const KEEP: u64 = word_of("keep");
 const MADDR: u64 = word_of("maddr");
 const RECEIVED: u64 = word_of("received");
 const RPORT: u64 = word_of("rport");
@@ -195,7 +212,7 @@ const TTL: u64 = word_of("ttl");
 /// Whether the name is that of a parameter with a field of its own.
 #[inline(always)]
 const fn is_known(name: u64) -> bool {
-    matches!(name, BRANCH | MADDR | RECEIVED | RPORT | TTL)
+    matches!(name, BRANCH | KEEP | MADDR | RECEIVED | RPORT | TTL)
 }
 
 #[inline(always)]

@@ -257,6 +257,9 @@ impl<S: Store> Turn<'_, '_, S> {
         }
         let listener = self.contexts.table.get(id).map(|context| usize::from(context.reply_to.listener.0));
         if let Some(listener) = listener.and_then(|listener| self.snapshot.listeners.get(listener)) {
+            if let Some(keep) = &self.work.keep {
+                keep.write(listener.keep, edits);
+            }
             frame(&self.message, listener.transport, edits);
         }
         if let Some(peer) = self.contexts.table.get(id).map(|context| context.reply_to.peer.ip()) {

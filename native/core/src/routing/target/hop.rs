@@ -14,6 +14,18 @@ pub enum HopHost {
     Name(Box<[u8]>),
 }
 
+impl HopHost {
+    /// The same host, of a URI or a Via.
+    #[must_use]
+    pub fn of(host: &Host<'_>) -> Self {
+        match host {
+            Host::V4(address) => Self::Address((*address).into()),
+            Host::V6(address) => Self::Address((*address).into()),
+            Host::Name(name) => Self::Name(name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase().into()),
+        }
+    }
+}
+
 /// Next hop of a URI.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NextHop {
@@ -56,12 +68,7 @@ impl NextHop {
             Some(Some(maddr)) => Host::parse(maddr).ok_or("maddr is not a host")?,
             None | Some(None) => uri.host,
         };
-        let host = match host {
-            Host::V4(address) => HopHost::Address(address.into()),
-            Host::V6(address) => HopHost::Address(address.into()),
-            Host::Name(name) => HopHost::Name(name.strip_suffix(b".").unwrap_or(name).to_ascii_lowercase().into()),
-        };
-        Ok(Self { host, port: uri.port, transport, secure: uri.secure })
+        Ok(Self { host: HopHost::of(&host), port: uri.port, transport, secure: uri.secure })
     }
 }
 

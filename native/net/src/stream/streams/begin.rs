@@ -76,11 +76,15 @@ impl Streams {
         }
     }
 
-    /// A connection of ours that reaches the peer, if there is one. RFC 5923 §3.
+    /// A connection of ours that reaches the peer, if there is one: we opened it, or the peer did and lets us use it.
     pub(super) fn pooled(&mut self, path: &Path) -> Option<ConnectionId> {
-        let id = *self.pool.get(&(path.transport, path.peer, host(path)))?;
-        let connection = self.table.get_mut(id)?;
-        matches!(connection.stage, Stage::Connecting | Stage::Open).then_some(id)
+        let opened = self.pool.get(&(path.transport, path.peer, host(path))).copied();
+        if let Some(id) = opened.filter(|id| self.stands(*id)) {
+            return Some(id);
+        }
+        let is_tls = path.transport == Transport::Tls && !self.aliases.is_empty();
+        let alias = if is_tls { self.aliases.find(&(path.peer, path.connection)) } else { None };
+        alias.filter(|id| self.stands(*id))
     }
 
     /// Opens a connection to the peer.
@@ -160,6 +164,7 @@ impl Streams {
             deadline: Deadline::default(),
             is_timed: false,
             is_pinged: false,
+            looks: 0,
             is_blocked: stage == Stage::Connecting,
             is_dirty: false,
             output: Vec::new(),

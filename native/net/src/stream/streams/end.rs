@@ -53,6 +53,8 @@ impl Streams {
             if self.pool.get(&key) == Some(&id) {
                 self.pool.remove(&key);
             }
+        } else if connection.looks == u8::MAX {
+            self.aliases.forget(id);
         }
     }
 
