@@ -149,7 +149,7 @@ async def test_a_lost_connection_is_opened_again(sip_network: Network) -> None:
         assert registration.flow is not None
         assert ";ob>" in ua.contact(registration.flow)
         await asyncio.sleep(300)
-        assert registration.flow.keep_alives == 3  # type: ignore[attr-defined]
+        assert registration.flow.keep_alives in {2, 3}  # type: ignore[attr-defined]
         peer.flow.close()
         again = await peer.receive("REGISTER", seconds=1)
         grant(peer, again, fields=[("Require", "outbound")])

@@ -14,12 +14,17 @@ import msgspec
 
 from dialplane.ua.errors import UnreachableError
 from dialplane.ua.transport.flow import Address, Flow, FlowError, contact_host, joined
+from dialplane.ua.transport.stun import Binding
 from dialplane_native import Message, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dialplane.ua.resolve import Hop, Naptr, Srv
+
+
+_SIP = 0x40
+"""Below it is the first octet of STUN. RFC 5389 §6."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -38,7 +43,7 @@ class Sent(msgspec.Struct, frozen=True):
         return parse(self.data)
 
     def __str__(self) -> str:
-        line = self.data.partition(b"\r\n")[0].decode()
+        line = self.data.partition(b"\r\n")[0].decode() if self.data[0] >= _SIP else "STUN"
         mark = "✗" if self.is_lost else "→"
         return f"{self.time:8.3f} {joined(*self.source)} {mark} {joined(*self.destination)}  {line}"
 
@@ -52,6 +57,8 @@ class Network:
         """Part of the datagrams that is lost."""
         self.drop: Callable[[Sent], bool] | None = None
         """Loses the datagrams that it says ``True`` to."""
+        self.stun: Callable[[bytes, NetworkFlow], bytes] | None = None
+        """Answers the STUN requests that anybody is sent, which come by this flow; without it, nobody does."""
         self.sent: list[Sent] = []
         """All messages, in order."""
         self.hosts: dict[str, list[str]] = {}
@@ -101,8 +108,12 @@ class Network:
         if node is None or not data.strip():
             return
         back = flow.peer or node.flow("UDP", flow.local)
-        if not back.is_broken:
+        if back.is_broken:
+            return
+        if data[0] >= _SIP:
             node.receive(parse(data), back)
+        elif back.binding is not None and not back.binding.receive(data) and self.stun is not None:
+            back.send(self.stun(data, back))
 
     def ladder(self) -> str:
         """All messages, one line each."""
@@ -115,6 +126,8 @@ class Network:
 
 def short(data: bytes) -> str:
     """The method, or the status."""
+    if data[0] < _SIP:
+        return "STUN"
     words = data.partition(b"\r\n")[0].split(b" ")
     return (words[1] if words[0] == b"SIP/2.0" else words[0]).decode()
 
@@ -133,6 +146,7 @@ class NetworkFlow(Flow):
         self.peer: NetworkFlow | None = None
         self.is_broken = False
         self.keep_alives = 0
+        self.binding = None if self.reliable else Binding(self.send)
 
     @property
     def is_open(self) -> bool:

@@ -49,6 +49,8 @@ class Draft:
     credentials: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
     content_type: str = "application/sdp"
+    offers_keep_alives: bool = False
+    """Asks the next hop whether it takes keep-alives, by ``keep`` in Via. RFC 6223 §4.3."""
 
     def encode(self) -> bytes:
         """The octets, with a user agent's own fields."""

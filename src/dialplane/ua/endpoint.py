@@ -78,8 +78,9 @@ class Endpoint:
     def request(self, draft: Draft, flow: Flow, owner: Owner) -> int:
         """Sends a request in a transaction of its own and gives its id."""
         now = self._loop.time()
+        via = f"{flow.via};keep" if draft.offers_keep_alives else flow.via
         number, data = self.transactions.request(
-            now, draft.encode(), via=flow.via, flow=flow, reliable=flow.reliable, owner=owner
+            now, draft.encode(), via=via, flow=flow, reliable=flow.reliable, owner=owner
         )
         self.send(flow, data)
         self._arm()

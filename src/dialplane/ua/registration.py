@@ -12,7 +12,8 @@ import random
 from typing import TYPE_CHECKING
 
 from dialplane.ua.draft import new_call_id, new_tag
-from dialplane.ua.errors import RejectedError, UserAgentError, rejected
+from dialplane.ua.errors import RejectedError, UnreachableError, UserAgentError, rejected
+from dialplane.ua.keepalive import KeepAlive
 from dialplane_native import Uri, UriError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _log = logging.getLogger("dialplane.ua")
 
 _BASE_SECONDS, _MOST_SECONDS = 30.0, 1800.0
 """RFC 5626 §4.5: pauses between tries when all flows have failed."""
-_STREAM_PING, _DATAGRAM_PING = 95.0, 25.0
-"""Seconds between keep-alives; RFC 5626 §4.4.1 has 95 to 120 for streams."""
 
 
 class RegistrationState(enum.Enum):
@@ -61,7 +60,8 @@ class Registration:
         self._failures = 0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._ping: asyncio.TimerHandle | None = None
+        self.keep_alive = KeepAlive(agent.spawn, self._on_flow_failed)
+        """What keeps the flow open."""
         self._busy = asyncio.Lock()
         self.changed = asyncio.Event()
         """Set whenever :attr:`state` changes."""
@@ -87,6 +87,7 @@ class Registration:
             self._later(0)
 
     async def _register(self) -> None:
+        self.keep_alive.stop()
         response, attempt = await self._ask(self._wanted)
         status = response.status or 0
         if status == 423:  # §10.2.8
@@ -102,11 +103,13 @@ class Registration:
         self.service_route = tuple(f"<{address.uri_text}>" for address in response.addresses("Service-Route"))
         self.gruu = self._public_gruu(response)
         self.has_outbound = "outbound" in {tag.lower() for tag in response.elements("Require")}
-        self._failures = 0
+        if self._agent.keep_alive:
+            self.keep_alive.begin(attempt.flow, response)
+        if self.keep_alive.is_proven:
+            self._failures = 0
         self._set(RegistrationState.REGISTERED)
         # Early enough for two tries, and not all at one time.
         self._later(self.expires * random.uniform(0.8, 0.9) if self.expires > 20 else self.expires / 2)
-        self._arm_ping()
 
     async def _ask(self, expires: int) -> tuple[Message, Attempt]:
         """One REGISTER with its credentials."""
@@ -116,6 +119,7 @@ class Registration:
         draft = agent.draft(
             "REGISTER", self.registrar, self._call_id, self._tag, self._cseq, to=f"<{agent.aor}>", fields=fields
         )
+        draft.offers_keep_alives = agent.keep_alive and expires > 0
 
         def started(attempt: Attempt) -> None:
             attempt.draft.contact = self._contact(attempt.flow)
@@ -161,34 +165,33 @@ class Registration:
         try:
             await self.register()
         except UserAgentError as error:
-            self.problem = error
-            self.flow = self.gruu = None
-            self._set(RegistrationState.FAILED)
-            most = min(_MOST_SECONDS, _BASE_SECONDS * 2**self._failures)
-            self._failures += 1
-            seconds = random.uniform(most / 2, most)
-            if isinstance(error, RejectedError):
-                after = (error.response.get("Retry-After") or "").partition(";")[0].strip()
-                seconds = max(seconds, min(float(after), _MOST_SECONDS)) if after.isdecimal() else seconds
-            _log.warning("%s: %s; tried again in %d s", self.registrar, error, seconds)
-            self._later(seconds)
+            self._fail(error)
 
-    def _arm_ping(self) -> None:
-        if self._ping is not None:
-            self._ping.cancel()
-        if self.flow is not None and self._agent.keep_alive:
-            seconds = _STREAM_PING if self.flow.reliable else _DATAGRAM_PING
-            self._ping = self._loop.call_later(seconds, self._keep_alive)
+    def _fail(self, error: UserAgentError) -> None:
+        """Tries again later. RFC 5626 §4.5."""
+        self.problem = error
+        self.flow = self.gruu = None
+        self._set(RegistrationState.FAILED)
+        most = min(_MOST_SECONDS, _BASE_SECONDS * 2**self._failures)
+        self._failures += 1
+        seconds = random.uniform(most / 2, most)
+        if isinstance(error, RejectedError):
+            after = (error.response.get("Retry-After") or "").partition(";")[0].strip()
+            seconds = max(seconds, min(float(after), _MOST_SECONDS)) if after.isdecimal() else seconds
+        _log.warning("%s: %s; tried again in %d s", self.registrar, error, seconds)
+        self._later(seconds)
 
-    def _keep_alive(self) -> None:
-        if self.flow is None or self.state is not RegistrationState.REGISTERED:
+    def _on_flow_failed(self) -> None:
+        """Keep-alives are not answered, or a NAT has moved us. A flow that has worked is replaced at once."""
+        if self.state is not RegistrationState.REGISTERED:
             return
-        try:
-            self.flow.keep_alive()
-        except UserAgentError:
+        if self.keep_alive.had_worked:
+            self._failures = 0
             self._later(0)
         else:
-            self._arm_ping()
+            self._fail(
+                UnreachableError("it takes registrations, and does not answer the keep-alives that it asked for")
+            )
 
     def _set(self, state: RegistrationState) -> None:
         if self.state is not RegistrationState.ENDED:
@@ -196,6 +199,6 @@ class Registration:
             self.changed.set()
 
     def _stop(self) -> None:
-        for timer in (self._timer, self._ping):
-            if timer is not None:
-                timer.cancel()
+        self.keep_alive.stop()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dialplane.ua.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from dialplane.ua.transport.stun import Binding
 
 Address: TypeAlias = tuple[str, int]
 """IP address without brackets, and port."""
@@ -26,6 +29,8 @@ class Flow(ABC):
     contact_host: str
     """Host and port of a Contact by which we are reached, and the transport as a URI parameter when it is not UDP."""
     is_secure = False
+    binding: Binding | None = None
+    """STUN, on a datagram flow."""
 
     @abstractmethod
     def send(self, data: bytes) -> None:

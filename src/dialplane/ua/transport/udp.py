@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from dialplane.ua.transport.flow import Address, Flow, FlowError, contact_host, joined
+from dialplane.ua.transport.stun import Binding
 from dialplane_native import Message, ParseError, parse
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class UdpFlow(Flow):
 
     transport = "UDP"
     reliable = False
+    binding: Binding
 
     def __init__(self, owner: UdpSocket, remote: Address, local: Address) -> None:
         self._owner = owner
         self.remote = remote
         self.via = f"SIP/2.0/UDP {joined(*local)};rport"
         self.contact_host = contact_host(*local, "UDP")
+        self.binding = Binding(self.send)
 
     def send(self, data: bytes) -> None:
         """One datagram."""
@@ -82,11 +85,13 @@ class UdpSocket(asyncio.DatagramProtocol):
         return os.dup(self.transport.get_extra_info("socket").fileno())
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """One message; what is no SIP is counted and dropped, keep-alives are neither."""
+        """One message, or an answer to STUN; what is neither is counted and dropped, keep-alives are not counted."""
         try:
             message = parse(data)
         except ParseError:
-            self.refused += bool(data.strip(b"\r\n\0"))
+            flow = self._flows.get((addr[0], addr[1]))
+            is_answer = flow is not None and flow.binding.receive(data)
+            self.refused += not is_answer and bool(data.strip(b"\r\n\0"))
             return
         self._receive(message, self.flow((addr[0], addr[1])))
 
