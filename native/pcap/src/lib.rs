@@ -16,7 +16,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`file`] | pcap and pcapng: from a file to its frames |
+//! | [`file`](mod@file) | pcap and pcapng: from a file to its frames |
 //! | [`link`] | from a frame to its IP packet |
 //! | [`ip`] | IPv4 and IPv6 headers |
 //! | [`fragments`] | datagrams that came in several packets |

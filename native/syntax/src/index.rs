@@ -11,7 +11,7 @@ use crate::method::Method;
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Storage for [`parse`](crate::parse): allocated once, reused for each message.
+/// Storage for [`parse`](crate::parse()): allocated once, reused for each message.
 #[derive(Clone, Debug)]
 pub struct Index {
     /// Line 0 is the start line; after the last field comes the end of the head.

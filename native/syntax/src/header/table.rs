@@ -1,6 +1,6 @@
 //! The header table: one row per header field name that has an id. RFC 3261 §20, §7.3.3 (compact forms).
 //!
-//! To add a header, add a row; the perfect hash of [`super::lookup`] is checked when the crate is compiled.
+//! To add a header, add a row; the perfect hash of `lookup.rs` is checked when the crate is compiled.
 
 use super::HeaderId;
 
