@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from dialplane.testing import DESCRIPTION
 from dialplane.ua import CallState, IncomingCall, UserAgent
 
 from .endpoint import Endpoint
+from .loss import losing
 from .message import response
 from .namespace import HOSTS, SUBJECT
 from .sipp import Sipp, finish
@@ -20,11 +20,6 @@ from .subject import NAME, Server, Setup
 from .test_user_agent import alice, echo, in_a_loop
 
 CALLS = 15
-LOSS = """
-    table inet loss {
-        chain input { type filter hook input priority 0; udp dport 5060 numgen random mod 100 < 20 drop; }
-    }
-"""
 ANSWER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.12\r\ns=-\r\nc=IN IP4 192.0.2.12\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
 
 
@@ -47,13 +42,10 @@ def test_a_fifth_is_lost(serve: Callable[[Setup], Server]) -> None:
             await call.hang_up()
 
         async with bob, alice() as agent:
-            subprocess.run(["nft", "-f", "-"], input=LOSS, text=True, check=True)  # noqa: ASYNC221 - at once
-            try:
+            with losing(20):
                 await asyncio.gather(*(one(agent) for _ in range(CALLS)))
                 while len(ended) < CALLS:
                     await asyncio.sleep(0.05)
-            finally:
-                subprocess.run(["nft", "delete", "table", "inet", "loss"], check=True)  # noqa: ASYNC221
 
     in_a_loop(work)
 
