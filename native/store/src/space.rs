@@ -130,6 +130,8 @@ impl Space {
             }
         }
         let (extent, reserved) = (value(file::EXTENT), value(file::RESERVED));
+        // Asked again, and after the extent was read: others may be making the file longer.
+        let octets = file.metadata()?.len();
         let holds_extent = extent >= u64::from(DATA_PAGE) && octets / 8 / PAGE_WORDS as u64 >= extent;
         if !holds_extent || !(RESERVE_LEAST as u64 / 8..=RESERVE as u64 / 8).contains(&reserved) {
             return Ok(Err(Unusable::Damaged));
