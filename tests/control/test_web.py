@@ -42,7 +42,7 @@ def status(*workers: dict[str, Any]) -> Status:
     facts = {
         "version": "1", "pid": os.getpid(), "started": time.time() - 60, "file": None, "reloads": 0, "listen": [],
         "admin": "", "data": "/x", "spread": "random", "receive_buffer": 1, "workers": list(workers), "spare": None,
-        "control": None,
+        "retired": [], "control": None,
     }  # fmt: skip
     return Status(
         facts, mirror=MirrorStatus(database="x.db"), store=MemoryStore(), counters=lambda: counters, config=CONFIG

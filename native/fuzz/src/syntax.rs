@@ -16,7 +16,8 @@ use std::net::SocketAddr;
 pub fn datagram(data: &[u8]) {
     with_message(data, look_at_everything);
     let Some(Stun::Request(request)) = stun::read(data) else { return };
-    for (source, more) in [(SocketAddr::from(([192, 0, 2, 1], 5060)), 14), (SocketAddr::from(([0x2001; 8], 5060)), 24)] {
+    for (source, more) in [(SocketAddr::from(([192, 0, 2, 1], 5060)), 14), (SocketAddr::from(([0x2001; 8], 5060)), 24)]
+    {
         let mut out = Vec::new();
         stun::write_answer(&request, source, &mut out);
         assert_eq!(stun::read(&out), Some(Stun::Response));

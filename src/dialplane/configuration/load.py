@@ -107,7 +107,7 @@ def _compiled(config: Config, base: Path, broken: list[KeyPath]) -> list[tuple[K
 
 def _follows(path: KeyPath, broken: list[KeyPath]) -> bool:
     """Whether a finding about ``path`` may only come from a value that was replaced by its default."""
-    if path[0] == "route":
+    if path[:1] == ("route",):
         # A rule names target sets and tables.
         refers_to = {"forward": "target_set", "redirect": "table"}.get(str(path[2]) if len(path) > 2 else "")
         if any(other[0] == refers_to for other in broken):
