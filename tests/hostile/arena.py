@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ HEALTHY = 0.5
 """Seconds within which a good request is answered, whatever came before it."""
 CHALLENGE = 96
 """Octets by which a challenge may be longer than a request that is shorter than any challenge."""
+MAPPED = 24
+"""Octets by which the answer to STUN Binding, which is an address, is longer than the shortest request."""
 _DNS = 53
 
 OPEN = Setup(
@@ -49,6 +52,17 @@ CLOSED = replace(OPEN, call_auth=True)
 """As a server comes: whoever says that he is one of our users has to prove it for calls too."""
 
 
+STUN = re.compile(rb"\x01[\x01\x11]..\x21\x12\xa4\x42", re.DOTALL)
+"""How a response to STUN Binding begins: type, length, magic cookie. RFC 5389 §6."""
+
+
+def status(answer: bytes) -> str:
+    """See :attr:`Outcome.statuses`."""
+    if STUN.match(answer):
+        return "stun"
+    return answer.split(b" ")[1].decode() if answer.startswith(b"SIP/2.0 ") else "junk"
+
+
 @dataclass
 class Outcome:
     """What came of one case."""
@@ -62,16 +76,15 @@ class Outcome:
 
     @property
     def statuses(self) -> list[str]:
-        """Of the final responses; ``junk`` for what is no response."""
-        found = [
-            answer.split(b" ")[1].decode() if answer.startswith(b"SIP/2.0 ") else "junk" for answer in self.answers
-        ]
+        """Of the final responses; ``stun`` for one to STUN Binding, ``junk`` for what is no response."""
+        found = [status(answer) for answer in self.answers]
         return [status for status in found if not (len(status) == 3 and status.startswith("1"))]
 
     @property
     def allowance(self) -> int:
         """Octets by which the answers may be longer than the requests: a challenge goes out whole (SECURITY.md)."""
-        return CHALLENGE * sum(answer.startswith((b"SIP/2.0 401", b"SIP/2.0 407")) for answer in self.answers)
+        found = [status(answer) for answer in self.answers]
+        return CHALLENGE * (found.count("401") + found.count("407")) + MAPPED * found.count("stun")
 
     @property
     def octets_in(self) -> int:
