@@ -290,14 +290,7 @@ def test_glare(up: Answered, method: str) -> None:
 @pytest.mark.parametrize("first", ["200", "487"])
 def test_487_against_200(alice: Endpoint, fork: list[Endpoint], first: str) -> None:
     """A cancelled fork: one telephone stops ringing, the other was just lifted. The caller hears of the 200 alone."""
-    asked = call(alice)
-    invites = [gather(phone, "INVITE")["INVITE"] for phone in fork]
-    for phone, invite in zip(fork, invites, strict=True):
-        phone.respond(invite, 180, "Ringing", tag=phone.address[0])
-        gather(alice, "180 INVITE")
-    alice.send(related("CANCEL", asked))
-    gather(alice, "200 CANCEL")
-    cancels = [later(phone, "CANCEL") for phone in fork]
+    asked, invites, cancels = cancelled(alice, fork)
     contact = [("Contact", fork[1].contact)]
     answers = [(fork[0], invites[0], 487, "gone", []), (fork[1], invites[1], 200, "lifted", contact)]
     for phone, invite, status, tag, fields in sorted(answers, key=lambda one: str(one[2]) != first):
@@ -313,14 +306,7 @@ def test_487_against_200(alice: Endpoint, fork: list[Endpoint], first: str) -> N
 
 def test_200_long_after_the_cancel(alice: Endpoint, fork: list[Endpoint]) -> None:
     """RFC 3261 §9.1, §16.7 step 5: one says nothing more for 64·T1, so the caller has his 487; then it is lifted."""
-    asked = call(alice)
-    invites = [gather(phone, "INVITE")["INVITE"] for phone in fork]
-    for phone, invite in zip(fork, invites, strict=True):
-        phone.respond(invite, 180, "Ringing", tag=phone.address[0])
-        gather(alice, "180 INVITE")
-    alice.send(related("CANCEL", asked))
-    gather(alice, "200 CANCEL")
-    cancels = [later(phone, "CANCEL") for phone in fork]
+    asked, invites, cancels = cancelled(alice, fork)
     end(fork[0], invites[0], cancels[0])
     fork[1].respond(cancels[1], 200, "OK")
     refused = alice.receive_response(seconds=36)
@@ -330,6 +316,18 @@ def test_200_long_after_the_cancel(alice: Endpoint, fork: list[Endpoint]) -> Non
     answer = gather(alice, "200 INVITE")["200 INVITE"]
     assert "lifted" in answer["to"]
     goes_through(alice, asked, fork[1], invites[1], answer)
+
+
+def cancelled(alice: Endpoint, fork: list[Endpoint]) -> tuple[Message, list[Message], list[Message]]:
+    """A call that rings at all of a fork and is given up: the caller's INVITE, those that arrive, and their CANCELs."""
+    asked = call(alice)
+    invites = [gather(phone, "INVITE")["INVITE"] for phone in fork]
+    for phone, invite in zip(fork, invites, strict=True):
+        phone.respond(invite, 180, "Ringing", tag=phone.address[0])
+        gather(alice, "180 INVITE")
+    alice.send(related("CANCEL", asked))
+    gather(alice, "200 CANCEL")
+    return asked, invites, [later(phone, "CANCEL") for phone in fork]
 
 
 def goes_through(alice: Endpoint, asked: Message, bob: Endpoint, invite: Message, answer: Message) -> None:

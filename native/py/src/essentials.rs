@@ -195,7 +195,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Names in the order in which [`all`] gives the values.
+/// Names of the values, in their order.
 pub(crate) const NAMES: [&str; 12] = [
     "method",
     "status",
